@@ -1,0 +1,1 @@
+//! A question to an AI endpoint; an answer or a typed error back.

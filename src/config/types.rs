@@ -1,0 +1,249 @@
+//! What a config file means once it is read: every value checked, every default filled in.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use chrono_tz::Tz;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{model::JobName, render::Style, schedule::Schedule};
+
+/// A whole config file, valid and complete.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// The zone of jobs that name none.
+    pub timezone: Tz,
+    /// Where that zone came from, for the log at start.
+    pub timezone_source: ZoneSource,
+    /// How many AI calls run at once, over all jobs; default 4.
+    pub max_in_flight: usize,
+    /// How long running AI calls get after TERM before they are interrupted; default 25 s.
+    pub drain: Duration,
+    /// How long prompts and answers are kept; default 90 days. States are kept a year.
+    pub keep: Duration,
+    /// Where the ledger is.
+    pub ledger: LedgerPath,
+    /// Who hears of runs that failed for good; without it each job's own targets do.
+    pub alerts: Option<Arc<str>>,
+    /// `[ai.NAME]`, by name.
+    pub endpoints: BTreeMap<Arc<str>, Arc<Endpoint>>,
+    /// `[ntfy.NAME]` by name, and the inline targets of jobs as `server/topic`.
+    pub targets: BTreeMap<Arc<str>, Arc<Target>>,
+    /// `[[job]]`, in the file's order, disabled ones too.
+    pub jobs: Vec<Arc<Job>>,
+    /// What is allowed but probably not meant, such as an `at` in the past.
+    pub warnings: Vec<String>,
+}
+
+/// Where the file's default zone came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneSource {
+    /// `timezone = …` in the file.
+    File,
+    /// The environment's `TZ`.
+    Environment,
+    /// Neither named a zone: UTC.
+    Default,
+}
+
+/// The ledger's database file; SQLite is the only one so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerPath(pub PathBuf);
+
+/// `[ai.NAME]`: one AI endpoint and its pool of tokens.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// The NAME of `[ai.NAME]`.
+    pub name: Arc<str>,
+    /// Which protocol it speaks.
+    pub api: Api,
+    /// Up to and with the version, such as `http://127.0.0.1:8000/v1`; no trailing slash.
+    pub base_url: Url,
+    /// The model where a job names none.
+    pub model: String,
+    /// The pool; empty only for openai (local servers).
+    pub tokens: Vec<Token>,
+    /// Whether to search the web (kimi only); None is not sent.
+    pub use_search: Option<bool>,
+    /// The whole answer's limit; default 15 min, never below 90 s for kimi.
+    pub timeout: Duration,
+    /// Merged into the request's JSON.
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// How to reach the network from here.
+    pub network: Network,
+}
+
+/// The protocol an AI endpoint speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// kimi-free-api and its successors: HTTP 200 for everything, one token per request.
+    Kimi,
+    /// Anything OpenAI-compatible.
+    Openai,
+}
+
+/// One token of a pool. Its Debug shows the label alone.
+#[derive(Clone)]
+pub struct Token {
+    /// What people see: its position in the pool and its last four characters, `#1 …KEN1`.
+    pub label: Arc<str>,
+    /// What names it in the ledger: a hash that does not give the token away.
+    pub fingerprint: Arc<str>,
+    /// The token itself.
+    pub secret: SecretString,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({})", self.label)
+    }
+}
+
+/// The way out to one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Network {
+    /// `http://`, `https://` or `socks5://`; without it the environment's proxy variables count.
+    pub proxy: Option<Url>,
+    /// PEM certificates to trust besides the system's: the bytes, already read and checked.
+    pub ca: Option<Arc<[u8]>>,
+}
+
+/// `[ntfy.NAME]`, or a job's inline target: one topic on one server.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The NAME of `[ntfy.NAME]`, or `server/topic` for an inline one.
+    pub name: Arc<str>,
+    /// The server's root with exactly one trailing slash: JSON is published there.
+    pub server: Url,
+    /// `^[-_A-Za-z0-9]{1,64}$`, none of ntfy's reserved names.
+    pub topic: String,
+    /// How to prove who we are, if at all.
+    pub auth: Option<Auth>,
+    /// What a push carries where its job says nothing.
+    pub notification: Notification,
+    /// The style where the job names none.
+    pub style: Option<Style>,
+    /// How to reach the network from here.
+    pub network: Network,
+    /// The most bytes of UTF-8 in one message: 1,500 for ntfy.sh, 4,000 elsewhere, at most 4,095.
+    pub max_bytes: usize,
+    /// The most messages one answer becomes; default 6.
+    pub max_parts: usize,
+}
+
+/// How a target is told who we are. Its Debug shows no secret (`SecretString`).
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// `Authorization: Bearer …`
+    Token(SecretString),
+    /// `Authorization: Basic …`
+    Basic {
+        /// The ntfy user.
+        user: String,
+        /// Its password.
+        password: SecretString,
+    },
+}
+
+/// What a push shows besides its text. A job's values stand before its target's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notification {
+    /// The title; none by default.
+    pub title: Option<String>,
+    /// 1..5; None leaves ntfy's default (3).
+    pub priority: Option<u8>,
+    /// As the user wrote them: short codes, emoji or words.
+    pub tags: Option<Vec<String>>,
+    /// The URL that a tap opens.
+    pub click: Option<String>,
+    /// The URL of an attachment.
+    pub attach: Option<String>,
+    /// The URL of an icon (Android).
+    pub icon: Option<String>,
+}
+
+impl Notification {
+    /// This one's values where it has them, else the other's.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self {
+            title: self.title.clone().or_else(|| other.title.clone()),
+            priority: self.priority.or(other.priority),
+            tags: self.tags.clone().or_else(|| other.tags.clone()),
+            click: self.click.clone().or_else(|| other.click.clone()),
+            attach: self.attach.clone().or_else(|| other.attach.clone()),
+            icon: self.icon.clone().or_else(|| other.icon.clone()),
+        }
+    }
+}
+
+/// `[[job]]`: one prompt, its schedule and where its answer goes.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Unique in the file.
+    pub name: JobName,
+    /// Where it stands in the file, for messages: line and column of its `name`.
+    pub position: (usize, usize),
+    /// When it is due, in its zone, with its jitter.
+    pub schedule: Schedule,
+    /// What becomes of occurrences that could not be started in time.
+    pub catch_up: CatchUp,
+    /// How old an occurrence may be and still be caught up; default 6 h.
+    pub catch_up_window: Duration,
+    /// What happens when the last run is not done yet.
+    pub overlap: Overlap,
+    /// How long a due run may wait for a free slot; without it for ever.
+    pub start_deadline: Option<Duration>,
+    /// How long a run tries to get its answer, from its first claim; default 1 h.
+    pub retry_for: Duration,
+    /// How long its pushes are tried; default 24 h.
+    pub push_retry_for: Duration,
+    /// What is asked.
+    pub prompt: Arc<str>,
+    /// A system prompt before it.
+    pub system: Option<Arc<str>>,
+    /// The `[ai.NAME]` that is asked.
+    pub ai: Arc<str>,
+    /// Instead of the endpoint's model.
+    pub model: Option<String>,
+    /// Instead of the endpoint's.
+    pub use_search: Option<bool>,
+    /// The targets' names; at least one.
+    pub targets: Vec<Arc<str>>,
+    /// What its pushes show.
+    pub notification: Notification,
+    /// How its answers become text; None: the target's, else plain.
+    pub style: Option<Style>,
+    /// A disabled job is never due; `once` still runs it.
+    pub enabled: bool,
+}
+
+/// What becomes of missed occurrences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CatchUp {
+    /// The newest one inside the window runs, the others are superseded.
+    #[default]
+    Latest,
+    /// None runs.
+    Skip,
+    /// Every one inside the window runs, the newest 100 at most.
+    All,
+}
+
+/// What happens to an occurrence that is due while the job's last run is live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overlap {
+    /// It is skipped.
+    #[default]
+    Skip,
+    /// It waits.
+    Queue,
+    /// It runs beside it.
+    Allow,
+}

@@ -1,0 +1,1 @@
+//! A message to ntfy; a receipt or a typed error back.
