@@ -43,6 +43,17 @@ pub enum Trigger {
     Manual,
 }
 
+impl Trigger {
+    /// The word in the ledger and in logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::Manual => "manual",
+        }
+    }
+}
+
 /// Where a run stands; the terminal states carry their reason in the row beside them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,6 +83,45 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// Every state, in the order of a run's life.
+    pub const ALL: [Self; 11] = [
+        Self::Planned,
+        Self::Claimed,
+        Self::Asking,
+        Self::Answered,
+        Self::Delivering,
+        Self::Delivered,
+        Self::Failed,
+        Self::Skipped,
+        Self::Missed,
+        Self::Silent,
+        Self::Cancelled,
+    ];
+
+    /// The word of run-semantics, as it stands in the ledger and in logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Claimed => "claimed",
+            Self::Asking => "asking",
+            Self::Answered => "answered",
+            Self::Delivering => "delivering",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Missed => "missed",
+            Self::Silent => "silent",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of a word; None for any other word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
     /// True for a state that nothing leaves.
     #[must_use]
     pub fn is_terminal(self) -> bool {
@@ -80,4 +130,19 @@ impl RunState {
             Self::Planned | Self::Claimed | Self::Asking | Self::Answered | Self::Delivering
         )
     }
+}
+
+/// A run's number in the ledger.
+pub type RunId = i64;
+
+/// An instant as the ledger keeps it.
+#[must_use]
+pub fn to_ms(instant: Timestamp) -> i64 {
+    instant.timestamp_millis()
+}
+
+/// The instant of a ledger's number; out of range (no such row is written) is the epoch's end.
+#[must_use]
+pub fn from_ms(ms: i64) -> Timestamp {
+    DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -1,1 +1,145 @@
-//! ledger
+//! Every intent and outcome, durable. All SQL lives in this folder and nothing else does.
+//!
+//! SQLite in WAL mode, one writing connection a process; every commit is on disk before the act
+//! that it announces. Instants are milliseconds, placeholders are `$1`: `PostgreSQL` can be added
+//! beside it without a redesign. What the tables mean stands in `migrations/`.
+
+mod audit;
+mod beat;
+mod deliveries;
+mod error;
+mod history;
+mod jobs;
+mod lock;
+mod outcomes;
+mod planning;
+mod retention;
+mod runs;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use sqlx::{
+    Sqlite, SqlitePool, Transaction,
+    sqlite::{
+        SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+        SqliteSynchronous,
+    },
+};
+
+pub use self::{
+    audit::{Finding, Nominal},
+    beat::Beat,
+    deliveries::{Completed, NewDelivery, Outcome, Owed},
+    error::LedgerError,
+    history::{AttemptRow, DeliveryRow, HistoryRow, Shown},
+    jobs::{JobState, ScheduledJob},
+    lock::DaemonLock,
+    outcomes::{Answered, Failure},
+    planning::{NewOccurrence, NewRange, Planning},
+    retention::STATES_KEPT,
+    runs::{Claim, Taken, UnstartedRun},
+};
+
+/// How long a write waits for another process's short transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An open ledger; clones share its one connection.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pool: SqlitePool,
+    path: Arc<PathBuf>,
+}
+
+/// What a ledger's file may be opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading and writing; made and migrated where needed.
+    Write,
+    /// Reading; there must be one.
+    Read,
+}
+
+type Result<T> = std::result::Result<T, LedgerError>;
+
+impl Ledger {
+    /// Opens the ledger at `path`, and brings its schema up to date when it may write.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be made, read or written, and a file that is no ledger: never
+    /// replaced by a clean one.
+    pub async fn open(path: &std::path::Path, access: Access) -> Result<Self> {
+        let fail = |error| LedgerError::from_sqlx(path, error);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options(path, access))
+            .await
+            .map_err(fail)?;
+        if access == Access::Write {
+            sqlx::migrate!()
+                .run(&pool)
+                .await
+                .map_err(|error| LedgerError::from_sqlx(path, error.into()))?;
+        }
+        Ok(Self {
+            pool,
+            path: Arc::new(path.to_path_buf()),
+        })
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Closes the connection; the last one folds the write-ahead log into the file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A transaction that has the write lock from its first statement on.
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
+        self.pool
+            .begin_with("begin immediate")
+            .await
+            .map_err(|error| self.error(error))
+    }
+
+    /// Commits what was done, or says what went wrong; an unfinished transaction rolls back.
+    async fn finish<T>(
+        &self,
+        transaction: Transaction<'static, Sqlite>,
+        done: sqlx::Result<T>,
+    ) -> Result<T> {
+        let value = done.map_err(|error| self.error(error))?;
+        transaction
+            .commit()
+            .await
+            .map_err(|error| self.error(error))?;
+        Ok(value)
+    }
+
+    fn error(&self, error: sqlx::Error) -> LedgerError {
+        LedgerError::from_sqlx(&self.path, error)
+    }
+}
+
+fn options(path: &std::path::Path, access: Access) -> SqliteConnectOptions {
+    let base = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true);
+    match access {
+        Access::Read => base.read_only(true),
+        Access::Write => base
+            .create_if_missing(true)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A claim must outlive a power cut, not just the process.
+            .synchronous(SqliteSynchronous::Full)
+            // Give the log's space back after a burst.
+            .pragma("journal_size_limit", "4194304"),
+    }
+}

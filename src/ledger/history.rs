@@ -1,0 +1,196 @@
+//! Reading back: what ran, what was asked and answered, what was sent.
+
+use sqlx::FromRow;
+
+use super::{Ledger, Result};
+use crate::model::RunId;
+
+/// One row of `history`: a run, or a range of occurrences that did not run. Instants in
+/// milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct HistoryRow {
+    /// The run.
+    pub run_id: RunId,
+    /// Its job.
+    pub job: String,
+    /// Its nominal instant, or a range's first one.
+    pub scheduled_at: i64,
+    /// `schedule` or `manual`.
+    pub trigger: String,
+    /// Where it stands.
+    pub state: String,
+    /// Why, where the state has a reason.
+    pub reason: Option<String>,
+    /// Attempts that count: interrupted ones do not.
+    pub attempts: i64,
+    /// How long the AI took.
+    pub asked_ms: Option<i64>,
+    /// From the first POST to the last reply.
+    pub pushed_ms: Option<i64>,
+    /// Messages of the answer, over all targets the most one target got.
+    pub parts: i64,
+    /// How many occurrences the row stands for.
+    pub instants: i64,
+    /// A range's last instant.
+    pub until_at: Option<i64>,
+}
+
+/// One attempt at asking. Instants in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct AttemptRow {
+    /// From 1.
+    pub number: i64,
+    /// When it began.
+    pub started_at: i64,
+    /// When it ended; None while it runs.
+    pub finished_at: Option<i64>,
+    /// asking, answered, failed, interrupted or lost.
+    pub outcome: String,
+    /// The endpoint.
+    pub ai: String,
+    /// The token.
+    pub token_label: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// One delivery of a run. Instants in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct DeliveryRow {
+    /// `answer` or `notice`.
+    pub kind: String,
+    /// The target's name.
+    pub target: String,
+    /// From 1.
+    pub part: i64,
+    /// How many the target gets.
+    pub parts: i64,
+    /// owed, sending, delivered or failed.
+    pub state: String,
+    /// Its stable id.
+    pub sequence_id: String,
+    /// The message as JSON; empty once it is pruned.
+    pub message: String,
+    /// Bytes of text in it.
+    pub bytes: i64,
+    /// How often it was sent.
+    pub attempts: i64,
+    /// When it is due next.
+    pub next_at: i64,
+    /// When the server took it.
+    pub delivered_at: Option<i64>,
+    /// The server's id of it.
+    pub receipt: Option<String>,
+    /// The last error.
+    pub error: Option<String>,
+}
+
+/// Everything the ledger knows of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Its row.
+    pub run: HistoryRow,
+    /// What was asked; None before it was answered and once it is pruned.
+    pub prompt: Option<String>,
+    /// The AI's Markdown.
+    pub answer: Option<String>,
+    /// Each attempt.
+    pub attempts: Vec<AttemptRow>,
+    /// Each delivery.
+    pub deliveries: Vec<DeliveryRow>,
+}
+
+const HISTORY: &str = "
+    select run_id, job, scheduled_at, trigger, state, reason, asked_ms, instants, until_at,
+        (select count(*) from attempt a
+             where a.run_id = run.run_id and a.outcome <> 'interrupted') as attempts,
+        (select max(a.finished_at) - min(a.started_at) from delivery_attempt a
+             join delivery d on d.delivery_id = a.delivery_id
+             where d.run_id = run.run_id and d.kind = 'answer') as pushed_ms,
+        (select coalesce(max(parts), 0) from delivery d
+             where d.run_id = run.run_id and d.kind = 'answer') as parts
+    from run
+    where ($1 is null or job = $1) and ($2 is null or run_id = $2)
+    order by scheduled_at desc, run_id desc limit $3";
+
+impl Ledger {
+    /// The newest rows, newest first; of one job where named.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn history(&self, job: Option<&str>, most: u32) -> Result<Vec<HistoryRow>> {
+        self.rows(job, None, most).await
+    }
+
+    /// One run with all that belongs to it; None: no such run.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn show(&self, run_id: RunId) -> Result<Option<Shown>> {
+        let Some(run) = self.rows(None, Some(run_id), 1).await?.pop() else {
+            return Ok(None);
+        };
+        let content: Option<(String, String)> =
+            sqlx::query_as("select prompt, answer from content where run_id = $1")
+                .bind(run_id)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(|error| self.error(error))?;
+        let (prompt, answer) = content.unzip();
+        Ok(Some(Shown {
+            run,
+            prompt,
+            answer,
+            attempts: self.attempts(run_id).await?,
+            deliveries: self.deliveries(run_id).await?,
+        }))
+    }
+
+    async fn rows(
+        &self,
+        job: Option<&str>,
+        run_id: Option<RunId>,
+        most: u32,
+    ) -> Result<Vec<HistoryRow>> {
+        sqlx::query_as(HISTORY)
+            .bind(job)
+            .bind(run_id)
+            .bind(most)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
+    }
+
+    /// The attempts of a run, the first one first.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn attempts(&self, run_id: RunId) -> Result<Vec<AttemptRow>> {
+        sqlx::query_as(
+            "select number, started_at, finished_at, outcome, ai, token_label, error
+             from attempt where run_id = $1 order by number",
+        )
+        .bind(run_id)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))
+    }
+
+    /// The deliveries of a run, by target and part.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn deliveries(&self, run_id: RunId) -> Result<Vec<DeliveryRow>> {
+        sqlx::query_as(
+            "select kind, target, part, parts, state, sequence_id, message, bytes, next_at,
+                 delivered_at, receipt, error,
+                 (select count(*) from delivery_attempt a
+                      where a.delivery_id = delivery.delivery_id) as attempts
+             from delivery where run_id = $1 order by kind, target, part",
+        )
+        .bind(run_id)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))
+    }
+}

@@ -1,0 +1,262 @@
+//! The jobs that were ever seen: their cursors, schedules over time, and pauses.
+
+use std::collections::HashMap;
+
+use sqlx::{FromRow, QueryBuilder, SqliteConnection};
+
+use super::{Ledger, Result};
+use crate::model::{Timestamp, from_ms, to_ms};
+
+/// A job of the config as the ledger knows it.
+#[derive(Clone, Debug)]
+pub struct ScheduledJob<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its schedule and zone as text; a changed one counts from now.
+    pub schedule: &'a str,
+}
+
+/// Where planning stands for one job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobState {
+    /// Every nominal instant up to here is in the ledger.
+    pub cursor: Timestamp,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// When a pause ends by itself.
+    pub paused_until: Option<Timestamp>,
+}
+
+impl JobState {
+    fn new(cursor: Timestamp) -> Self {
+        Self {
+            cursor,
+            paused: false,
+            paused_until: None,
+        }
+    }
+}
+
+/// Rows in one statement: large enough to be quick, small enough for every database's limit.
+pub(super) const ROWS: usize = 1_000;
+
+#[derive(FromRow)]
+struct Row {
+    job: String,
+    cursor_at: i64,
+    paused_at: Option<i64>,
+    paused_until: Option<i64>,
+    removed_at: Option<i64>,
+    schedule: Option<String>,
+}
+
+impl Row {
+    fn state(&self) -> JobState {
+        JobState {
+            cursor: from_ms(self.cursor_at),
+            paused: self.paused_at.is_some(),
+            paused_until: self.paused_until.map(from_ms),
+        }
+    }
+}
+
+impl Ledger {
+    /// Makes the ledger's jobs those of the config, and tells where planning stands for each.
+    ///
+    /// A new job, one that came back and one whose schedule changed count from `now`; the others
+    /// keep their cursor. Runs of a removed job that were not begun are cancelled.
+    ///
+    /// # Errors
+    /// The ledger could not be read or written.
+    pub async fn sync_jobs(
+        &self,
+        jobs: &[ScheduledJob<'_>],
+        now: Timestamp,
+    ) -> Result<HashMap<String, JobState>> {
+        let mut tx = self.write().await?;
+        let done = sync(&mut tx, jobs, to_ms(now)).await;
+        self.finish(tx, done).await
+    }
+
+    /// Pauses a job until an instant, or until it is resumed. False: no such job.
+    ///
+    /// # Errors
+    /// The ledger could not be written.
+    pub async fn pause(&self, job: &str, now: Timestamp, until: Option<Timestamp>) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query(
+            "update job set paused_at = coalesce(paused_at, $2), paused_until = $3
+             where job = $1 and removed_at is null",
+        )
+        .bind(job)
+        .bind(to_ms(now))
+        .bind(until.map(to_ms))
+        .execute(&mut *tx)
+        .await;
+        Ok(self.finish(tx, done).await?.rows_affected() > 0)
+    }
+
+    /// Ends a job's pause. The planner writes what was passed over as skipped. False: it was not
+    /// paused.
+    ///
+    /// # Errors
+    /// The ledger could not be written.
+    pub async fn resume(&self, job: &str, now: Timestamp) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query(
+            "update job set paused_until = $2
+             where job = $1 and paused_at is not null and (paused_until is null or paused_until > $2)",
+        )
+        .bind(job)
+        .bind(to_ms(now))
+        .execute(&mut *tx)
+        .await;
+        Ok(self.finish(tx, done).await?.rows_affected() > 0)
+    }
+
+    /// The jobs that are paused, or whose pause has ended and is not yet written down.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn pauses(&self) -> Result<HashMap<String, JobState>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "select job, cursor_at, paused_at, paused_until, removed_at, null as schedule
+             from job where paused_at is not null and removed_at is null",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (row.job.clone(), row.state()))
+            .collect())
+    }
+}
+
+async fn sync(
+    tx: &mut SqliteConnection,
+    jobs: &[ScheduledJob<'_>],
+    now: i64,
+) -> sqlx::Result<HashMap<String, JobState>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "select job.job, cursor_at, paused_at, paused_until, removed_at, revision.schedule
+         from job left join revision on revision.job = job.job and revision.until_at is null",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut known: HashMap<String, Row> =
+        rows.into_iter().map(|row| (row.job.clone(), row)).collect();
+    let mut states = HashMap::with_capacity(jobs.len());
+    let mut new = Vec::new();
+    for job in jobs {
+        let state = match known.remove(job.name) {
+            Some(row)
+                if row.removed_at.is_none() && row.schedule.as_deref() == Some(job.schedule) =>
+            {
+                row.state()
+            }
+            Some(row) => revise(tx, job, &row, now).await?,
+            None => {
+                new.push(job);
+                JobState::new(from_ms(now))
+            }
+        };
+        states.insert(job.name.to_owned(), state);
+    }
+    for jobs in new.chunks(ROWS) {
+        appear(tx, jobs, now).await?;
+    }
+    for row in known.values().filter(|row| row.removed_at.is_none()) {
+        remove(tx, row, now).await?;
+    }
+    Ok(states)
+}
+
+async fn appear(
+    tx: &mut SqliteConnection,
+    jobs: &[&ScheduledJob<'_>],
+    now: i64,
+) -> sqlx::Result<()> {
+    QueryBuilder::new("insert into job (job, first_seen_at, cursor_at) ")
+        .push_values(jobs, |mut row, job| {
+            row.push_bind(job.name).push_bind(now).push_bind(now);
+        })
+        .build()
+        .execute(&mut *tx)
+        .await?;
+    begin_revisions(tx, jobs, now).await
+}
+
+/// Ends the schedule that the job had and begins the one it has, from now on.
+async fn revise(
+    tx: &mut SqliteConnection,
+    job: &ScheduledJob<'_>,
+    row: &Row,
+    now: i64,
+) -> sqlx::Result<JobState> {
+    end_revision(tx, job.name, row.cursor_at.min(now)).await?;
+    sqlx::query("update job set cursor_at = $2, removed_at = null where job = $1")
+        .bind(job.name)
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    begin_revisions(tx, &[job], now).await?;
+    Ok(JobState {
+        cursor: from_ms(now),
+        ..row.state()
+    })
+}
+
+async fn remove(tx: &mut SqliteConnection, row: &Row, now: i64) -> sqlx::Result<()> {
+    let job = row.job.as_str();
+    end_revision(tx, job, row.cursor_at.min(now)).await?;
+    sqlx::query(
+        "update job set removed_at = $2, paused_at = null, paused_until = null where job = $1",
+    )
+    .bind(job)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "update run set state = 'cancelled', reason = 'its job was removed', finished_at = $2
+         where job = $1 and state = 'planned'",
+    )
+    .bind(job)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+/// A revision that never covered an instant leaves no row.
+async fn end_revision(tx: &mut SqliteConnection, job: &str, until: i64) -> sqlx::Result<()> {
+    sqlx::query("delete from revision where job = $1 and until_at is null and since_at >= $2")
+        .bind(job)
+        .bind(until)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("update revision set until_at = $2 where job = $1 and until_at is null")
+        .bind(job)
+        .bind(until)
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}
+
+async fn begin_revisions(
+    tx: &mut SqliteConnection,
+    jobs: &[&ScheduledJob<'_>],
+    now: i64,
+) -> sqlx::Result<()> {
+    QueryBuilder::new("insert into revision (job, since_at, schedule) ")
+        .push_values(jobs, |mut row, job| {
+            row.push_bind(job.name)
+                .push_bind(now)
+                .push_bind(job.schedule);
+        })
+        .push(" on conflict (job, since_at) do update set schedule = excluded.schedule, until_at = null")
+        .build()
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,307 @@
+//! What came of an attempt: an answer with its deliveries, another try later, or the end.
+
+use sqlx::SqliteConnection;
+
+use super::{Claim, Ledger, NewDelivery, Result, deliveries::insert_deliveries, error::fenced};
+use crate::model::{RunId, RunState, Timestamp, to_ms};
+
+/// An answer, as it is kept.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The attempt that brought it.
+    pub number: i64,
+    /// What was asked.
+    pub prompt: String,
+    /// The AI's Markdown.
+    pub answer: String,
+    /// The model that was asked.
+    pub model: String,
+    /// The token that was used; None: none was needed.
+    pub token_label: Option<String>,
+    /// How long the AI took.
+    pub asked_ms: i64,
+}
+
+/// A failed attempt.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The attempt.
+    pub number: i64,
+    /// The last token that was tried.
+    pub token_label: Option<String>,
+    /// The error, in the words that a person reads.
+    pub error: String,
+    /// When the next attempt comes; None: the run has failed for good.
+    pub next_attempt_at: Option<Timestamp>,
+}
+
+impl Ledger {
+    /// Writes the answer and all its deliveries, in one transaction, before the first push.
+    ///
+    /// # Errors
+    /// The ledger could not be written, or the claim is lost.
+    pub async fn answered(
+        &self,
+        claim: &Claim,
+        answered: &Answered,
+        deliveries: &[NewDelivery],
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.write().await?;
+        let done = write_answer(&mut tx, claim, answered, deliveries, to_ms(now)).await;
+        self.finish(tx, done).await
+    }
+
+    /// Writes a failed attempt: the run waits for its next one, or is failed with its notices.
+    ///
+    /// # Errors
+    /// The ledger could not be written, or the claim is lost.
+    pub async fn attempt_failed(
+        &self,
+        claim: &Claim,
+        failure: &Failure,
+        notices: &[NewDelivery],
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.write().await?;
+        let done = write_failure(&mut tx, claim, failure, notices, to_ms(now)).await;
+        self.finish(tx, done).await
+    }
+
+    /// Gives an interrupted run back: planned again, its attempt not counted. A run that had no
+    /// counted attempt is as if it had not been claimed.
+    ///
+    /// # Errors
+    /// The ledger could not be written, or the claim is lost.
+    pub async fn interrupted(&self, claim: &Claim, now: Timestamp) -> Result<()> {
+        let mut tx = self.write().await?;
+        let done = interrupt(&mut tx, claim, to_ms(now)).await;
+        self.finish(tx, done).await
+    }
+
+    /// Ends a run that was not begun, or one of ours, in a terminal state.
+    ///
+    /// # Errors
+    /// The ledger could not be written.
+    pub async fn end_run(
+        &self,
+        run_id: RunId,
+        state: RunState,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let done = end_run(&mut tx, run_id, state, reason, to_ms(now)).await;
+        self.finish(tx, done).await
+    }
+
+    /// Cancels a live run with what it still owes. None: no such run; false: it had ended.
+    ///
+    /// # Errors
+    /// The ledger could not be written.
+    pub async fn cancel(&self, run_id: RunId, now: Timestamp) -> Result<Option<bool>> {
+        let mut tx = self.write().await?;
+        let done = cancel(&mut tx, run_id, to_ms(now)).await;
+        self.finish(tx, done).await
+    }
+
+    /// Whether a claim still stands: cancelled and taken-over runs fail here.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn holds(&self, claim: &Claim) -> Result<bool> {
+        sqlx::query_scalar(
+            "select exists (select 1 from run where run_id = $1 and fence = $2
+                 and state in ('claimed', 'asking'))",
+        )
+        .bind(claim.run_id)
+        .bind(claim.fence)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))
+    }
+}
+
+async fn write_answer(
+    tx: &mut SqliteConnection,
+    claim: &Claim,
+    answered: &Answered,
+    deliveries: &[NewDelivery],
+    now: i64,
+) -> sqlx::Result<()> {
+    let changed = sqlx::query(
+        "update run set state = 'answered', answered_at = $3, model = $4, token_label = $5,
+             asked_ms = $6, lease_owner = null, lease_until = null
+         where run_id = $1 and fence = $2 and state = 'asking'",
+    )
+    .bind(claim.run_id)
+    .bind(claim.fence)
+    .bind(now)
+    .bind(&answered.model)
+    .bind(&answered.token_label)
+    .bind(answered.asked_ms)
+    .execute(&mut *tx)
+    .await?;
+    fenced(changed.rows_affected())?;
+    end_attempt(
+        tx,
+        claim.run_id,
+        answered.number,
+        now,
+        "answered",
+        answered.token_label.as_deref(),
+        None,
+    )
+    .await?;
+    sqlx::query("insert into content (run_id, prompt, answer) values ($1, $2, $3)")
+        .bind(claim.run_id)
+        .bind(&answered.prompt)
+        .bind(&answered.answer)
+        .execute(&mut *tx)
+        .await?;
+    insert_deliveries(tx, claim.run_id, deliveries, now).await
+}
+
+async fn write_failure(
+    tx: &mut SqliteConnection,
+    claim: &Claim,
+    failure: &Failure,
+    notices: &[NewDelivery],
+    now: i64,
+) -> sqlx::Result<()> {
+    let changed = match failure.next_attempt_at {
+        Some(at) => sqlx::query(
+            "update run set state = 'planned', next_attempt_at = $3, lease_owner = null,
+                 lease_until = null
+             where run_id = $1 and fence = $2 and state = 'asking'",
+        )
+        .bind(claim.run_id)
+        .bind(claim.fence)
+        .bind(to_ms(at)),
+        None => sqlx::query(
+            "update run set state = 'failed', reason = $4, finished_at = $3, lease_owner = null,
+                 lease_until = null
+             where run_id = $1 and fence = $2 and state = 'asking'",
+        )
+        .bind(claim.run_id)
+        .bind(claim.fence)
+        .bind(now)
+        .bind(&failure.error),
+    }
+    .execute(&mut *tx)
+    .await?;
+    fenced(changed.rows_affected())?;
+    let (label, error) = (failure.token_label.as_deref(), Some(failure.error.as_str()));
+    end_attempt(
+        tx,
+        claim.run_id,
+        failure.number,
+        now,
+        "failed",
+        label,
+        error,
+    )
+    .await?;
+    insert_deliveries(tx, claim.run_id, notices, now).await
+}
+
+async fn end_attempt(
+    tx: &mut SqliteConnection,
+    run_id: RunId,
+    number: i64,
+    now: i64,
+    outcome: &str,
+    token_label: Option<&str>,
+    error: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "update attempt set finished_at = $3, outcome = $4, token_label = $5, error = $6
+         where run_id = $1 and number = $2",
+    )
+    .bind(run_id)
+    .bind(number)
+    .bind(now)
+    .bind(outcome)
+    .bind(token_label)
+    .bind(error)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+async fn interrupt(tx: &mut SqliteConnection, claim: &Claim, now: i64) -> sqlx::Result<()> {
+    sqlx::query(
+        "update attempt set outcome = 'interrupted', finished_at = $2
+         where run_id = $1 and outcome = 'asking'",
+    )
+    .bind(claim.run_id)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    let changed = sqlx::query(
+        "update run set state = 'planned', next_attempt_at = $3, lease_owner = null,
+             lease_until = null,
+             first_claimed_at = case when exists (
+                 select 1 from attempt where attempt.run_id = run.run_id
+                     and outcome <> 'interrupted') then first_claimed_at end
+         where run_id = $1 and fence = $2 and state in ('claimed', 'asking')",
+    )
+    .bind(claim.run_id)
+    .bind(claim.fence)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    fenced(changed.rows_affected())
+}
+
+async fn end_run(
+    tx: &mut SqliteConnection,
+    run_id: RunId,
+    state: RunState,
+    reason: &str,
+    now: i64,
+) -> sqlx::Result<bool> {
+    let changed = sqlx::query(
+        "update run set state = $2, reason = $3, finished_at = $4, lease_owner = null,
+             lease_until = null
+         where run_id = $1 and state in ('planned', 'claimed', 'asking')",
+    )
+    .bind(run_id)
+    .bind(state.as_str())
+    .bind(reason)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+async fn cancel(tx: &mut SqliteConnection, run_id: RunId, now: i64) -> sqlx::Result<Option<bool>> {
+    let state: Option<String> = sqlx::query_scalar("select state from run where run_id = $1")
+        .bind(run_id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some(state) = state else { return Ok(None) };
+    if RunState::from_word(&state).is_none_or(RunState::is_terminal) {
+        return Ok(Some(false));
+    }
+    for sql in [
+        "update attempt set outcome = 'interrupted', finished_at = $2
+         where run_id = $1 and outcome = 'asking'",
+        "update delivery_attempt set outcome = 'unknown', finished_at = $2
+         where outcome = 'sending' and delivery_id in (
+             select delivery_id from delivery where run_id = $1)",
+        "update delivery set state = 'failed', error = 'the run was cancelled', fence = fence + 1,
+             next_at = $2
+         where run_id = $1 and state in ('owed', 'sending')",
+        "update run set state = 'cancelled', reason = 'by hand', finished_at = $2,
+             fence = fence + 1, lease_owner = null, lease_until = null
+         where run_id = $1",
+    ] {
+        sqlx::query(sql)
+            .bind(run_id)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(Some(true))
+}

@@ -1,0 +1,253 @@
+//! Writing down what is due: all of one instant in one transaction, ahead of free slots.
+
+use sqlx::{FromRow, QueryBuilder, SqliteConnection};
+
+use super::{Ledger, Result, jobs::ROWS};
+use crate::{
+    config::Overlap,
+    model::{RunState, Timestamp, from_ms, to_ms},
+};
+
+/// Everything that one look at the clock decided.
+#[derive(Clone, Debug, Default)]
+pub struct Planning {
+    /// Occurrences that will run.
+    pub occurrences: Vec<NewOccurrence>,
+    /// Occurrences that will not, as ranges.
+    pub ranges: Vec<NewRange>,
+    /// The jobs whose cursor moves to the planning's instant.
+    pub jobs: Vec<String>,
+    /// The jobs whose pause is over.
+    pub unpaused: Vec<String>,
+}
+
+/// An occurrence that will run.
+#[derive(Clone, Debug)]
+pub struct NewOccurrence {
+    /// Its job.
+    pub job: String,
+    /// Its nominal instant.
+    pub scheduled_at: Timestamp,
+    /// With its jitter.
+    pub due_at: Timestamp,
+    /// What becomes of it if the job's last run is not done.
+    pub overlap: Overlap,
+    /// When it is too late to start it.
+    pub start_by: Option<Timestamp>,
+}
+
+/// Adjacent occurrences that will not run, for one reason.
+#[derive(Clone, Debug)]
+pub struct NewRange {
+    /// Their job.
+    pub job: String,
+    /// `Missed` or `Skipped`.
+    pub state: RunState,
+    /// Why.
+    pub reason: &'static str,
+    /// The first nominal instant.
+    pub from: Timestamp,
+    /// The last one.
+    pub until: Timestamp,
+    /// How many.
+    pub instants: u64,
+}
+
+/// A record of passed-over instants that reaches past an instant.
+#[derive(FromRow)]
+struct RangeAhead {
+    run_id: i64,
+    job: String,
+    scheduled_at: i64,
+}
+
+impl Ledger {
+    /// Writes a planning down, in one transaction. What is already there stays as it is.
+    ///
+    /// # Errors
+    /// The ledger could not be written.
+    pub async fn plan(&self, planning: &Planning, now: Timestamp) -> Result<()> {
+        let mut tx = self.write().await?;
+        let done = plan(&mut tx, planning, to_ms(now)).await;
+        self.finish(tx, done).await
+    }
+
+    /// Pulls every cursor that is ahead of `now` back to it: the clock stepped back.
+    ///
+    /// What was passed over and lies ahead again will be planned anew when it comes: such records
+    /// are removed, those that reach past `now` are cut. What ran is not repeated. `count` counts the instants of a job that are
+    /// left between two instants, both inclusive, and names the last of them.
+    ///
+    /// # Errors
+    /// The ledger could not be read or written.
+    pub async fn pull_back(
+        &self,
+        now: Timestamp,
+        count: impl Fn(&str, Timestamp, Timestamp) -> Option<(u64, Timestamp)>,
+    ) -> Result<()> {
+        let ahead: Vec<RangeAhead> = sqlx::query_as(
+            "select run_id, job, scheduled_at from run
+             where trigger = 'schedule' and state in ('missed', 'skipped')
+                 and coalesce(until_at, scheduled_at) > $1",
+        )
+        .bind(to_ms(now))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        let cuts: Vec<_> = ahead
+            .into_iter()
+            .map(|range| {
+                let left = count(&range.job, from_ms(range.scheduled_at), now);
+                (range.run_id, left)
+            })
+            .collect();
+        let mut tx = self.write().await?;
+        let done = pull_back(&mut tx, to_ms(now), &cuts).await;
+        self.finish(tx, done).await
+    }
+}
+
+async fn plan(tx: &mut SqliteConnection, planning: &Planning, now: i64) -> sqlx::Result<()> {
+    let before: i64 = sqlx::query_scalar("select coalesce(max(run_id), 0) from run")
+        .fetch_one(&mut *tx)
+        .await?;
+    for ranges in planning.ranges.chunks(ROWS) {
+        insert_ranges(tx, ranges, now).await?;
+    }
+    for occurrences in planning.occurrences.chunks(ROWS) {
+        insert_occurrences(tx, occurrences, now).await?;
+    }
+    if !planning.occurrences.is_empty() {
+        skip_overlapping(tx, before, now).await?;
+    }
+    for jobs in planning.jobs.chunks(ROWS) {
+        move_cursors(tx, jobs, now).await?;
+    }
+    for job in &planning.unpaused {
+        sqlx::query("update job set paused_at = null, paused_until = null where job = $1")
+            .bind(job)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn insert_occurrences(
+    tx: &mut SqliteConnection,
+    occurrences: &[NewOccurrence],
+    now: i64,
+) -> sqlx::Result<()> {
+    QueryBuilder::new(
+        "insert into run (job, scheduled_at, trigger, state, overlap, due_at, next_attempt_at,
+             start_by, planned_at) ",
+    )
+    .push_values(occurrences, |mut row, new| {
+        row.push_bind(&new.job)
+            .push_bind(to_ms(new.scheduled_at))
+            .push("'schedule', 'planned'")
+            .push_bind(overlap_word(new.overlap))
+            .push_bind(to_ms(new.due_at))
+            .push_bind(to_ms(new.due_at))
+            .push_bind(new.start_by.map(to_ms))
+            .push_bind(now);
+    })
+    .push(" on conflict (job, scheduled_at, trigger) do nothing")
+    .build()
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+async fn insert_ranges(
+    tx: &mut SqliteConnection,
+    ranges: &[NewRange],
+    now: i64,
+) -> sqlx::Result<()> {
+    QueryBuilder::new(
+        "insert into run (job, scheduled_at, trigger, state, reason, instants, until_at, due_at,
+             next_attempt_at, planned_at, finished_at) ",
+    )
+    .push_values(ranges, |mut row, range| {
+        let instants = i64::try_from(range.instants).unwrap_or(i64::MAX);
+        row.push_bind(&range.job)
+            .push_bind(to_ms(range.from))
+            .push("'schedule'")
+            .push_bind(range.state.as_str())
+            .push_bind(range.reason)
+            .push_bind(instants)
+            .push_bind((instants > 1).then(|| to_ms(range.until)))
+            .push_bind(to_ms(range.from))
+            .push_bind(to_ms(range.from))
+            .push_bind(now)
+            .push_bind(now);
+    })
+    .push(" on conflict (job, scheduled_at, trigger) do nothing")
+    .build()
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+/// Of the rows just written, those whose job is not done with an earlier one.
+async fn skip_overlapping(tx: &mut SqliteConnection, before: i64, now: i64) -> sqlx::Result<()> {
+    sqlx::query(
+        "update run set state = 'skipped', reason = 'overlap', finished_at = $2
+         where run_id > $1 and state = 'planned' and overlap = 'skip' and exists (
+             select 1 from run earlier
+             where earlier.job = run.job and earlier.run_id < run.run_id
+                 and earlier.state in ('planned', 'claimed', 'asking'))",
+    )
+    .bind(before)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+async fn move_cursors(tx: &mut SqliteConnection, jobs: &[String], now: i64) -> sqlx::Result<()> {
+    let mut query = QueryBuilder::new("update job set cursor_at = ");
+    query.push_bind(now).push(" where job in (");
+    let mut names = query.separated(", ");
+    for job in jobs {
+        names.push_bind(job);
+    }
+    query.push(")").build().execute(&mut *tx).await?;
+    Ok(())
+}
+
+async fn pull_back(
+    tx: &mut SqliteConnection,
+    now: i64,
+    cuts: &[(i64, Option<(u64, Timestamp)>)],
+) -> sqlx::Result<()> {
+    sqlx::query("update job set cursor_at = $1 where cursor_at > $1")
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("update revision set since_at = $1 where until_at is null and since_at > $1")
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    for (run_id, left) in cuts {
+        match left {
+            None => sqlx::query("delete from run where run_id = $1").bind(run_id),
+            Some((instants, until)) => {
+                sqlx::query("update run set instants = $2, until_at = $3 where run_id = $1")
+                    .bind(run_id)
+                    .bind(i64::try_from(*instants).unwrap_or(i64::MAX))
+                    .bind((*instants > 1).then(|| to_ms(*until)))
+            }
+        }
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+fn overlap_word(overlap: Overlap) -> &'static str {
+    match overlap {
+        Overlap::Skip => "skip",
+        Overlap::Queue => "queue",
+        Overlap::Allow => "allow",
+    }
+}
