@@ -9,6 +9,8 @@ use url::Url;
 
 use crate::{model::JobName, render::Style, schedule::Schedule};
 
+pub use crate::schedule::CatchUp;
+
 /// A whole config file, valid and complete.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -220,19 +222,6 @@ pub struct Job {
     pub style: Option<Style>,
     /// A disabled job is never due; `once` still runs it.
     pub enabled: bool,
-}
-
-/// What becomes of missed occurrences.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CatchUp {
-    /// The newest one inside the window runs, the others are superseded.
-    #[default]
-    Latest,
-    /// None runs.
-    Skip,
-    /// Every one inside the window runs, the newest 100 at most.
-    All,
 }
 
 /// What happens to an occurrence that is due while the job's last run is live.
