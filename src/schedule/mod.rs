@@ -20,7 +20,10 @@ use crate::model::{JobName, Timestamp};
 pub use self::{
     pattern::Pattern,
     patterns::Patterns,
-    plan::{CatchUp, Misfires, Missed, Plan, Planned, Range, Span, pass_over, plan},
+    plan::{
+        CatchUp, GRACE, MOST_CAUGHT_UP, Misfires, Missed, Plan, Planned, Range, Span, pass_over,
+        plan,
+    },
 };
 
 /// Instants lie in the years 1900 to 9999, as seconds since the Unix epoch: all that a

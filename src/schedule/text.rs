@@ -41,12 +41,19 @@ pub(super) const FIELDS: [Field; 6] = [
 pub(super) const DAY_OF_MONTH: usize = 3;
 pub(super) const DAY_OF_WEEK: usize = 5;
 
+const FIVE_OR_SIX: &str = "write 5 (minute hour day-of-month month day-of-week), such as `0 8 * * 1-5`, or 6 with seconds first";
+
 /// A pattern's six fields, checked; seconds are `0` where the text has none.
 ///
 /// # Errors
 /// A wrong number of fields, an unknown nickname, and any item that is no value of its field.
 pub(super) fn fields(text: &str) -> Result<[&str; 6], ScheduleError> {
     let text = text.trim();
+    if text.is_empty() {
+        return Err(ScheduleError(format!(
+            "cron: the text is empty; {FIVE_OR_SIX}"
+        )));
+    }
     let expanded = match text.strip_prefix('@') {
         Some(nickname) => expand(nickname)?,
         None => text,
@@ -86,10 +93,10 @@ fn split(text: &str) -> Result<[&str; 6], ScheduleError> {
         [minute, hour, dom, month, dow] => Ok(["0", minute, hour, dom, month, dow]),
         [second, minute, hour, dom, month, dow] => Ok([second, minute, hour, dom, month, dow]),
         [_, _, _, _, _, _, _] => Err(ScheduleError(
-            "7 fields: a year field is not supported; remove the last field, or write `at` for a single instant".into(),
+            "cron: 7 fields, but a year field is not supported; remove the last one, or write `at` for a single instant".into(),
         )),
         _ => Err(ScheduleError(format!(
-            "{} fields: write 5 (minute hour day-of-month month day-of-week), such as `0 8 * * 1-5`, or 6 with seconds first",
+            "cron: not 5 or 6 fields but {}; {FIVE_OR_SIX}",
             fields.len()
         ))),
     }
@@ -115,13 +122,14 @@ pub(super) fn wall_time(text: &str) -> Result<NaiveDateTime, ScheduleError> {
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
     else {
-        return Err(wrong(
-            if chrono::DateTime::parse_from_rfc3339(text).is_ok() {
-                "carries an offset or fractions of a second, but is read in the job's `timezone`"
-            } else {
-                "is no date and time"
-            },
-        ));
+        let time = text.split_once(['T', ' ']).map_or("", |(_, time)| time);
+        return Err(wrong(if time.contains(['Z', 'z', '+', '-']) {
+            "carries an offset, but is read in the job's `timezone`"
+        } else if time.contains('.') {
+            "carries fractions of a second"
+        } else {
+            "is no date and time"
+        }));
     };
     // chrono reads a second 60 as a fraction beyond 59.
     if at.nanosecond() != 0 {
@@ -157,6 +165,11 @@ impl Field {
             Some(rest) if self.is_day_of_week() => rest,
             _ => items,
         };
+        if items.contains(',') && items.split(',').any(|item| item == "*") {
+            return Err(format!(
+                "`{items}` adds to `*`, which is every value already; write `*`"
+            ));
+        }
         items.split(',').try_for_each(|item| self.check_item(item))
     }
 
@@ -166,6 +179,9 @@ impl Field {
             Some((range, step)) => (range, Some(step)),
             None => (item, None),
         };
+        if let Some((_, nth)) = range.split_once('#') {
+            self.check_nth(item, nth)?;
+        }
         let range = self.without_suffix(range);
         match range {
             "" if item.is_empty() => {
@@ -185,7 +201,13 @@ impl Field {
 
     fn check_values(&self, range: &str, step: Option<&str>) -> Result<(), String> {
         let Some((from, to)) = range.split_once('-') else {
-            let value = self.value(range)?;
+            if range.is_empty() {
+                let step = step.unwrap_or_default();
+                return Err(format!(
+                    "`/{step}` has a step without a range; write `*/{step}`"
+                ));
+            }
+            let value = self.value(range, range)?;
             return step.map_or(Ok(()), |step| {
                 Err(format!(
                     "`{range}/{step}` has a step without a range; write `{value}-{}/{step}`",
@@ -193,7 +215,7 @@ impl Field {
                 ))
             });
         };
-        let (from, to) = (self.value(from)?, self.range_end(to)?);
+        let (from, to) = (self.value(from, range)?, self.range_end(to, range)?);
         if from <= to {
             return Ok(());
         }
@@ -218,6 +240,16 @@ impl Field {
         }
     }
 
+    fn check_nth(&self, item: &str, nth: &str) -> Result<(), String> {
+        match nth {
+            _ if !self.is_day_of_week() => Ok(()),
+            "1" | "2" | "3" | "4" | "5" | "L" | "l" => Ok(()),
+            _ => Err(format!(
+                "`{item}` names no week of a month; write `#1` to `#5`, or `L` for the last"
+            )),
+        }
+    }
+
     /// The item without what only day fields may carry: `L`, `W` and `#n`.
     fn without_suffix<'a>(&self, item: &'a str) -> &'a str {
         let is_last = |c: char| c.eq_ignore_ascii_case(&'l');
@@ -233,14 +265,15 @@ impl Field {
     }
 
     /// The end of a range: Sunday there is day 7, so that `sat-sun` runs forwards.
-    fn range_end(&self, text: &str) -> Result<u32, String> {
+    fn range_end(&self, text: &str, item: &str) -> Result<u32, String> {
         if self.is_day_of_week() && text.eq_ignore_ascii_case("sun") {
             return Ok(7);
         }
-        self.value(text)
+        self.value(text, item)
     }
 
-    fn value(&self, text: &str) -> Result<u32, String> {
+    /// A value of this field; `item` is what a message quotes.
+    fn value(&self, text: &str, item: &str) -> Result<u32, String> {
         let name = self.names.iter().position(|n| n.eq_ignore_ascii_case(text));
         if let Some(index) = name {
             return Ok(self.first_name + u32::try_from(index).unwrap_or(u32::MAX));
@@ -251,7 +284,7 @@ impl Field {
             Ok(n) if is_number && n > self.max => Err(format!("{n} is above {}", self.max)),
             Ok(n) if is_number => Ok(n),
             _ if is_number => Err(format!("{text} is above {}", self.max)),
-            _ => Err(format!("`{text}` is not allowed; write {}", self.allowed())),
+            _ => Err(format!("`{item}` is not allowed; write {}", self.allowed())),
         }
     }
 
