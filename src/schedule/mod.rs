@@ -26,9 +26,9 @@ pub use self::{
     },
 };
 
-/// Instants lie in the years 1900 to 9999, as seconds since the Unix epoch: all that a
+/// Instants lie in the years 1970 to 9999, as seconds since the Unix epoch: all that a
 /// clock can show, and a day's room in chrono's range for every offset.
-const FIRST: i64 = -2_208_988_800;
+const FIRST: i64 = 0;
 const LAST: i64 = 253_402_300_799;
 
 /// Where the built-in zone rules end; no pattern is first due after it.

@@ -106,6 +106,42 @@ fn stretch_end(zone: Tz, from: i64, until: i64) -> i64 {
 
 fn naive(seconds: i64) -> NaiveDateTime {
     DateTime::from_timestamp(seconds, 0)
-        .expect("schedules keep to the years 1900 to 9999")
+        .expect("schedules keep to the years 1970 to 9999")
         .naive_utc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `read` and the counting lean on this and on no change being longer than a day.
+    #[test]
+    fn every_gap_of_every_zone_ends_at_its_clock_change() {
+        let (from, until) = (-2 * DAY, 4_102_444_800);
+        let mut gaps = 0;
+        for zone in chrono_tz::TZ_VARIANTS {
+            let mut changes = 0;
+            for Stretch {
+                from: change,
+                offset,
+                previous,
+                ..
+            } in stretches(zone, from, until)
+            {
+                assert!((offset - previous).abs() <= DAY, "{zone} at {change}");
+                changes += 1;
+                for wall in [change + previous, change + offset - 1] {
+                    match read(zone, wall) {
+                        Wall::Never { resumes } if previous < offset => {
+                            assert_eq!(resumes, change, "{zone} at {wall}");
+                            gaps += 1;
+                        }
+                        _ => assert!(previous >= offset, "{zone} at {wall}"),
+                    }
+                }
+            }
+            assert!(changes > 0, "{zone}");
+        }
+        assert!(gaps > 10_000, "{gaps}");
+    }
 }
