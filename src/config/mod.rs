@@ -2,6 +2,7 @@
 //!
 //! The types here are what the rest of the crate sees: everything in them is valid.
 
+pub mod ntfy_rules;
 pub mod types;
 
 pub use types::*;
