@@ -1,1 +1,17 @@
 //! A message to ntfy; a receipt or a typed error back.
+//!
+//! One call is one request: what is tried again, and when, the caller decides by
+//! [`PushError::disposition`], because every attempt is a row in its ledger.
+
+mod advice;
+mod client;
+mod error;
+mod health;
+mod message;
+mod reply;
+
+pub use client::Client;
+pub use error::{Disposition, Kind, PushError};
+pub use health::{Account, Health};
+pub use message::{Action, Message};
+pub use reply::Receipt;

@@ -1,0 +1,159 @@
+//! The HTTP side: one request, its reply read within bounds.
+
+use std::{error::Error, time::Duration};
+
+use anyhow::Context as _;
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect};
+use secrecy::ExposeSecret as _;
+
+use super::{
+    error::{Kind, PushError},
+    message::Message,
+    reply::{self, Receipt, Reply},
+};
+use crate::config::{Auth, Network, Target};
+
+/// How long a server may take to accept a connection, with the name's lookup and TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a whole request may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a connection waits for the next part of an answer.
+///
+/// Short, because a server that closes an idle connection while it is used again leaves us not
+/// knowing whether the push arrived.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// The most of a reply that is read: ntfy echoes the message, at most 8 KiB of JSON, in which Go
+/// writes `<`, `>` and `&` as six bytes.
+const MAX_REPLY_BYTES: usize = 64 * 1024;
+
+/// A way to the servers behind one [`Network`]; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// Sets up the way out: proxy, certificates, limits of time.
+    ///
+    /// # Errors
+    /// A proxy or certificate that cannot be used, and a system without any CA certificates.
+    pub fn new(network: &Network) -> anyhow::Result<Self> {
+        Self::with_timeout(network, TIMEOUT)
+    }
+
+    /// The same with a limit of its own for the whole request.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn with_timeout(network: &Network, timeout: Duration) -> anyhow::Result<Self> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("promptcron/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(timeout)
+            .pool_idle_timeout(IDLE)
+            // A redirected POST becomes a GET in most clients, and nothing is pushed.
+            .redirect(redirect::Policy::none());
+        if let Some(proxy) = &network.proxy {
+            let proxy = reqwest::Proxy::all(proxy.as_str())
+                .map_err(reqwest::Error::without_url)
+                .context("cannot use the proxy: check its address")?;
+            builder = builder.proxy(proxy);
+        }
+        if let Some(pem) = &network.ca {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem)
+                .context("cannot use ca_file: it must hold PEM certificates")?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let http = builder
+            .build()
+            .context("cannot set up HTTPS: is a CA bundle (ca-certificates) installed?")?;
+        Ok(Self { http })
+    }
+
+    /// Publishes a message, once.
+    ///
+    /// # Errors
+    /// Whatever keeps ntfy from saying that it has the message as text in its topic.
+    pub async fn push(&self, target: &Target, message: &Message) -> Result<Receipt, PushError> {
+        let request = self.http.post(target.server.clone()).json(message);
+        let reply = send(target, request).await?;
+        reply::judge_push(target, message, &reply)
+    }
+
+    /// Reads one of ntfy's JSON pages below the server's root.
+    pub(super) async fn get(&self, target: &Target, path: &str) -> Result<Reply, PushError> {
+        let url = target.server.join(path).map_err(|e| {
+            let detail = format!("{path:?} does not fit the server's address: {e}");
+            PushError::new(target, Kind::Unsendable, &detail)
+        })?;
+        let sent = send(target, self.http.request(Method::GET, url)).await;
+        // Reading has no effect that could be in doubt.
+        sent.map_err(PushError::certain)
+    }
+}
+
+async fn send(target: &Target, request: RequestBuilder) -> Result<Reply, PushError> {
+    let request = match &target.auth {
+        None => request,
+        Some(Auth::Token(token)) => request.bearer_auth(token.expose_secret()),
+        Some(Auth::Basic { user, password }) => {
+            request.basic_auth(user, Some(password.expose_secret()))
+        }
+    };
+    let response = request.send().await.map_err(|e| lost(target, e))?;
+    read(target, response).await
+}
+
+/// What an error of the transport means for the message.
+fn lost(target: &Target, error: reqwest::Error) -> PushError {
+    let (kind, what) = if error.is_builder() {
+        (Kind::Unsendable, "cannot make the request")
+    } else if error.is_connect() {
+        (Kind::Unreachable, "cannot connect")
+    } else {
+        (Kind::Ambiguous, "no whole answer")
+    };
+    let cause = root_cause(&error.without_url());
+    PushError::new(target, kind, &format!("{what}: {cause}"))
+}
+
+/// What an error comes down to; the layers above it only say that a request failed.
+fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+async fn read(target: &Target, mut response: Response) -> Result<Reply, PushError> {
+    let status = response.status();
+    let text_of = |name| -> Option<String> {
+        let value = response.headers().get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let (location, retry_after) = (text_of(header::LOCATION), text_of(header::RETRY_AFTER));
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            // A status that refuses stands without its body; one that accepts does not.
+            Err(e) if status == StatusCode::OK => return Err(lost(target, e)),
+            Err(_) => break,
+        }
+        if body.len() >= MAX_REPLY_BYTES {
+            body.truncate(MAX_REPLY_BYTES);
+            break;
+        }
+    }
+    Ok(Reply {
+        status: status.as_u16(),
+        body,
+        location,
+        retry_after,
+    })
+}
