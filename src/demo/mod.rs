@@ -1,1 +1,6 @@
 //! demo
+
+mod card;
+pub mod inbox;
+
+pub use card::draw;
