@@ -17,7 +17,7 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Condvar, Mutex, MutexGuard, Weak},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
     thread,
     time::{Duration, Instant},
 };
@@ -217,7 +217,8 @@ impl FakeNtfy {
                 !left.is_zero(),
                 "too few {what}; publish requests and messages: {have:?}"
             );
-            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+            let waited = self.shared.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state
     }
@@ -249,7 +250,8 @@ impl Drop for FakeNtfy {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        // A wait that failed its test has poisoned it, and the report at the end needs it still.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn serve(&self, mut connection: &TcpStream) {
@@ -290,18 +292,27 @@ impl Shared {
             Fault::Hang => hang(state, connection),
             Fault::ResetBeforeStoring => reset(connection),
             Fault::HangAfterStoring => {
-                self.publish(&mut state, request).unwrap();
+                self.store(&mut state, request);
                 self.changed.notify_all();
                 hang(state, connection)
             }
             Fault::ResetAfterStoring => {
-                self.publish(&mut state, request).unwrap();
+                self.store(&mut state, request);
                 reset(connection)
             }
             Fault::TruncatedReply => {
                 let whole = answer(self.publish(&mut state, request));
                 Some(format!("{}\0", &whole[..whole.len() - 20]))
             }
+        }
+    }
+
+    /// For faults after storing, which make no sense where nothing is stored.
+    fn store(&self, state: &mut State, request: &Request) {
+        if let Err(refused) = self.publish(state, request) {
+            state
+                .violations
+                .push(format!("not stored: {}", refused.body));
         }
     }
 
