@@ -1,1 +1,84 @@
 //! A question to an AI endpoint; an answer or a typed error back.
+//!
+//! - [`Client`]: one endpoint; one request, one [`Answer`] or one [`AskError`]. It decides nothing.
+//! - [`AskError`]: what went wrong, in words a user can act on, and what follows for the token and the run.
+//! - [`Pool`]: the tokens of one endpoint and what is known of each. Pure: every method is told the instant.
+//! - [`ask_in_turn`]: one attempt, which asks with one token after the other until one gets an answer.
+//!
+//! `kimi` and `openai` hold the two wire forms, `http` what they share. Nothing here knows the ledger:
+//! whoever asks keeps the [`TokenState`]s that an attempt hands back.
+
+mod advice;
+mod classify;
+mod client;
+mod error;
+mod http;
+mod kimi;
+mod openai;
+mod pool;
+mod redact;
+mod rotate;
+
+use std::time::Duration;
+
+pub use client::{Client, ClientError, Probe, RESERVED_PARAMS};
+pub use error::{AskError, ErrorKind, Next, Pause, TokenEffect};
+pub use pool::{Asked, Availability, EndpointState, Health, Pool, Take, TokenState};
+pub use rotate::{Attempt, Try, ask_in_turn};
+
+/// What is asked, and what differs from the endpoint's own settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Question {
+    /// The user's message.
+    pub prompt: String,
+    /// A system message before it.
+    pub system: Option<String>,
+    /// Instead of the endpoint's model.
+    pub model: Option<String>,
+    /// Instead of the endpoint's setting (kimi only).
+    pub use_search: Option<bool>,
+    /// kimi only: None keeps no conversation, `none` begins one that is kept, else the id of one.
+    pub conversation_id: Option<String>,
+}
+
+impl Question {
+    /// A question with nothing but a prompt.
+    #[must_use]
+    pub fn new(prompt: impl Into<String>) -> Self {
+        Self {
+            prompt: prompt.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// What came back: never empty, never a refusal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The Markdown as the service sent it, kimi's search trailer and any thinking included.
+    pub text: String,
+    /// kimi: the conversation's id, for the next question of it.
+    pub conversation_id: Option<String>,
+    /// The service stopped at its length limit (`finish_reason` `length`): the text is cut off.
+    pub truncated: bool,
+    /// The model that answered, as the service names it, else the one that was asked.
+    pub model: String,
+    /// The tokens it cost; None where the service does not say (kimi's figures are constants).
+    pub usage: Option<Usage>,
+    /// From the request's start to the answer's last byte.
+    pub asked: Duration,
+}
+
+/// The price of one answer, in the model's tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Usage {
+    /// In the question.
+    #[serde(default)]
+    pub prompt_tokens: u64,
+    /// In the answer.
+    #[serde(default)]
+    pub completion_tokens: u64,
+    /// Together.
+    #[serde(default)]
+    pub total_tokens: u64,
+}

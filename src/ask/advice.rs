@@ -1,0 +1,76 @@
+//! The last part of an error: what the user can do, or what promptcron does by itself.
+
+use std::borrow::Cow;
+
+use super::error::{Asked, ErrorKind, Failure};
+use crate::config::types::Api;
+
+/// The way out of `failure`, without a full stop.
+pub(super) fn advice(failure: &Failure, asked: &Asked) -> Cow<'static, str> {
+    match failure.kind {
+        ErrorKind::Connect => connect(asked),
+        ErrorKind::Timeout => "it is asked again later; if the model is just slow, raise timeout".into(),
+        ErrorKind::Cut => "half an answer is none; it is asked again later".into(),
+        ErrorKind::Unavailable => unavailable(failure, asked).into(),
+        ErrorKind::Limited => "the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent".into(),
+        ErrorKind::Empty => empty(asked).into(),
+        ErrorKind::OutOfCredit => "the account has no credit left: top it up, or add a token of another account".into(),
+        ErrorKind::OutOfDailyQuota => "the account's research quota is used up until tomorrow (China time): use another model, or add a token of another account".into(),
+        ErrorKind::TokenRefused => token_refused(asked).into(),
+        ErrorKind::AccountBanned => "Kimi has banned this account: replace its token by one of another account".into(),
+        ErrorKind::AccountRefused => "Kimi refused this account for a reason of its own; if it goes on, log in to Kimi with it and see".into(),
+        ErrorKind::BadRequest => "the service refuses the request itself: check the prompt, model and params".into(),
+        ErrorKind::NotFound => "check base_url and model: the service knows no such address or model".into(),
+        ErrorKind::Filtered => "the service will not answer this prompt: word it differently, or ask another model".into(),
+        ErrorKind::Stopped => "Kimi stopped this answer, which means censorship or overload; it is asked once more, then word the prompt differently".into(),
+        ErrorKind::NotTheApi => not_the_api(asked),
+        ErrorKind::Blocked => "a proxy or firewall before the service refuses this machine: check base_url, proxy and the network's address".into(),
+        ErrorKind::Garbled => "this is no reply of this API; it is asked again later; if it goes on, check base_url and api".into(),
+        ErrorKind::Exhausted => "wait, or add a token that works".into(),
+    }
+}
+
+fn connect(asked: &Asked) -> Cow<'static, str> {
+    match &asked.proxy {
+        Some(proxy) => format!("is the server up? check base_url and the proxy {proxy}; for a private certificate set ca_file").into(),
+        None => "is the server up? check base_url, and set proxy or ca_file if this network needs one".into(),
+    }
+}
+
+fn unavailable(failure: &Failure, asked: &Asked) -> &'static str {
+    if asked.api == Api::Kimi && failure.code.is_some() {
+        "the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network"
+    } else {
+        "the service is out of order or overloaded; it is asked again later"
+    }
+}
+
+fn empty(asked: &Asked) -> &'static str {
+    match asked.api {
+        Api::Kimi => "Kimi answered nothing; it is asked again",
+        Api::Openai => {
+            "the model answered nothing; it is asked again; a thinking model may need a higher max_tokens in params"
+        }
+    }
+}
+
+fn token_refused(asked: &Asked) -> &'static str {
+    match (asked.api, &asked.token) {
+        (_, None) => "the service wants a token: set tokens, tokens_env or tokens_file",
+        (Api::Kimi, _) => {
+            "the token is dead or revoked: log in to Kimi again, copy a new refresh_token and put it in the config"
+        }
+        (Api::Openai, _) => {
+            "the service does not accept this token: check it, or make a new key and put it in the config"
+        }
+    }
+}
+
+fn not_the_api(asked: &Asked) -> Cow<'static, str> {
+    let api = match asked.api {
+        Api::Kimi => "a kimi-free-api-compatible server",
+        Api::Openai => "an OpenAI-compatible API",
+    };
+    format!("this address is not {api}: base_url must end with its version, such as http://host/v1")
+        .into()
+}

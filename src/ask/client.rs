@@ -1,0 +1,242 @@
+//! One endpoint: a question in, an answer or a typed error out.
+
+use std::{sync::Arc, time::Instant};
+
+use reqwest::{
+    RequestBuilder,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Answer, Question,
+    classify::{self, Said},
+    error::{AskError, Asked, ErrorKind, Failure},
+    http::{self, Reply},
+    kimi, openai,
+    redact::{Redactor, shown},
+};
+use crate::config::types::{Api, Endpoint, Token};
+
+/// The keys of a request that params cannot set: promptcron sets them itself.
+pub const RESERVED_PARAMS: [&str; 4] = ["model", "messages", "conversation_id", "stream"];
+/// How long a probe may take: a kimi server gives up on Kimi after 15 s.
+const PROBE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Why an endpoint of the config cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A param that would change what promptcron itself sends.
+    #[error("ai.{endpoint}: params.{param} is set by promptcron itself: remove it from params")]
+    ReservedParam {
+        /// The endpoint's name.
+        endpoint: Arc<str>,
+        /// The key.
+        param: String,
+    },
+    /// TLS or the proxy cannot be set up, such as without any CA certificates on the machine.
+    #[error(
+        "ai.{endpoint}: cannot prepare the connection: {reason} — check proxy and ca_file, and that the system's CA certificates are installed"
+    )]
+    Setup {
+        /// The endpoint's name.
+        endpoint: Arc<str>,
+        /// What the TLS or proxy layer said.
+        reason: String,
+    },
+}
+
+/// What a probe found out; a token that is refused is an [`AskError`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// openai: whether the server lists the endpoint's model; None where its list says nothing.
+    pub model_listed: Option<bool>,
+}
+
+/// One AI endpoint. Cheap to share by reference; its connections are its own.
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Arc<Endpoint>,
+    redactor: Redactor,
+}
+
+impl Client {
+    /// Prepares an endpoint; nothing is sent.
+    ///
+    /// # Errors
+    /// Params that are promptcron's own, and TLS or a proxy that cannot be set up.
+    pub fn new(endpoint: Arc<Endpoint>) -> Result<Self, ClientError> {
+        let reserved = |key: &&String| RESERVED_PARAMS.contains(&key.as_str());
+        if let Some(param) = endpoint.params.keys().find(reserved) {
+            return Err(ClientError::ReservedParam {
+                endpoint: endpoint.name.clone(),
+                param: param.clone(),
+            });
+        }
+        let redactor = Redactor::new(&endpoint);
+        let http = http::client(&endpoint.base_url, &endpoint.network, endpoint.timeout).map_err(
+            |error| ClientError::Setup {
+                endpoint: endpoint.name.clone(),
+                reason: redactor.quote(&http::root_cause(&error), None),
+            },
+        )?;
+        Ok(Self {
+            http,
+            endpoint,
+            redactor,
+        })
+    }
+
+    /// The endpoint it asks.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Asks once, with one token.
+    ///
+    /// # Errors
+    /// Everything that is not a whole answer.
+    pub async fn ask(
+        &self,
+        question: &Question,
+        token: Option<&Token>,
+    ) -> Result<Answer, AskError> {
+        let model = question.model.as_deref().unwrap_or(&self.endpoint.model);
+        let started = Instant::now();
+        let request = self
+            .http
+            .post(http::join(
+                &self.endpoint.base_url,
+                &["chat", "completions"],
+            ))
+            .json(&self.body(question, model));
+        let read = match self.endpoint.api {
+            Api::Kimi => kimi::read,
+            Api::Openai => openai::read,
+        };
+        let parsed = self
+            .send(request, token)
+            .await
+            .and_then(|reply| read(&reply))
+            .map_err(|failure| self.error(failure, model, token))?;
+        Ok(Answer {
+            text: parsed.text,
+            conversation_id: parsed.conversation_id,
+            truncated: parsed.truncated,
+            model: parsed.model.unwrap_or_else(|| model.to_owned()),
+            usage: parsed.usage,
+            asked: started.elapsed(),
+        })
+    }
+
+    /// The request's JSON; the user's params stand before our defaults.
+    fn body(&self, question: &Question, model: &str) -> Map<String, Value> {
+        let mut body = match self.endpoint.api {
+            Api::Kimi => {
+                let use_search = question.use_search.or(self.endpoint.use_search);
+                kimi::request(question, model, use_search)
+            }
+            Api::Openai => openai::request(question, model),
+        };
+        body.extend(self.endpoint.params.clone());
+        body
+    }
+
+    /// Finds out whether the endpoint is there and takes the token, without asking the AI anything.
+    ///
+    /// # Errors
+    /// An endpoint that is not there, is not this API, or refuses the token.
+    pub async fn probe(&self, token: Option<&Token>) -> Result<Probe, AskError> {
+        let probed = match self.endpoint.api {
+            Api::Kimi => self.probe_kimi(token).await,
+            Api::Openai => self.probe_openai(token).await,
+        };
+        probed.map_err(|failure| self.error(failure, &self.endpoint.model, token))
+    }
+
+    /// The server's own `ping`, then its check of the token: one attempt, no retry inside.
+    async fn probe_kimi(&self, token: Option<&Token>) -> Result<Probe, Failure> {
+        let root = kimi::root(&self.endpoint.base_url);
+        let reply = self.probing(self.http.get(http::join(&root, &["ping"])), None);
+        let reply = reply.await?;
+        if reply.body.trim_ascii() != b"pong" {
+            return Err(kimi::no_pong(&reply));
+        }
+        if let Some(token) = token {
+            let check = json!({ "token": token.secret.expose_secret() });
+            let url = http::join(&root, &["token", "check"]);
+            let reply = self.probing(self.http.post(url).json(&check), None).await?;
+            kimi::read_check(&reply)?;
+        }
+        Ok(Probe::default())
+    }
+
+    async fn probe_openai(&self, token: Option<&Token>) -> Result<Probe, Failure> {
+        let url = http::join(&self.endpoint.base_url, &["models"]);
+        let reply = self.probing(self.http.get(url), token).await?;
+        let body = openai::json(&reply.body).filter(|_| reply.status.is_success());
+        if let Some(models) = body.as_ref().and_then(openai::models) {
+            let model_listed = Some(models.contains(&self.endpoint.model));
+            return Ok(Probe { model_listed });
+        }
+        let said = openai::json(&reply.body).as_ref().and_then(Said::read);
+        Err(match said {
+            Some(said) => classify::spoken(&reply, said),
+            None => classify::unspoken(&reply),
+        })
+    }
+
+    async fn probing(
+        &self,
+        request: RequestBuilder,
+        token: Option<&Token>,
+    ) -> Result<Reply, Failure> {
+        let timeout = PROBE_TIMEOUT.min(self.endpoint.timeout);
+        self.send(request.timeout(timeout), token).await
+    }
+
+    async fn send(&self, request: RequestBuilder, token: Option<&Token>) -> Result<Reply, Failure> {
+        let headers = token.map(authorization).transpose()?.unwrap_or_default();
+        http::send(request.headers(headers)).await
+    }
+
+    fn error(&self, failure: Failure, model: &str, token: Option<&Token>) -> AskError {
+        let quoted = |text: &str| self.redactor.quote(text, token);
+        let failure = Failure {
+            words: quoted(&failure.words),
+            code: failure.code.as_deref().map(quoted),
+            ..failure
+        };
+        AskError::new(failure, self.asked(model, token))
+    }
+
+    /// Nothing was asked, because no token may be used; `words` says why of each.
+    pub(super) fn exhausted(&self, question: &Question, words: String) -> AskError {
+        let model = question.model.as_deref().unwrap_or(&self.endpoint.model);
+        self.error(Failure::new(ErrorKind::Exhausted, None, words), model, None)
+    }
+
+    fn asked(&self, model: &str, token: Option<&Token>) -> Arc<Asked> {
+        Arc::new(Asked {
+            api: self.endpoint.api,
+            endpoint: self.endpoint.name.clone(),
+            base_url: shown(&self.endpoint.base_url),
+            model: model.to_owned(),
+            proxy: self.endpoint.network.proxy.as_ref().map(shown),
+            token: token.map(|token| token.label.clone()),
+        })
+    }
+}
+
+/// The header with one token: a list would make a kimi server pick one at random, with no failover.
+fn authorization(token: &Token) -> Result<HeaderMap, Failure> {
+    let value = format!("Bearer {}", token.secret.expose_secret());
+    let mut value = HeaderValue::try_from(value).map_err(|_| {
+        let words = "the token holds characters that no token has (a line break?)";
+        Failure::new(ErrorKind::TokenRefused, None, words)
+    })?;
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
+}

@@ -1,0 +1,261 @@
+//! What both wire forms share: one HTTP client per endpoint, bounded replies, failures below the protocol.
+
+use std::{error::Error, net::IpAddr, time::Duration};
+
+use chrono::{DateTime, Utc};
+use reqwest::{
+    Certificate, Proxy, RequestBuilder, StatusCode,
+    header::{self, HeaderMap},
+    redirect,
+};
+use url::{Host, Url};
+
+use super::error::{ErrorKind, Failure};
+use crate::config::types::Network;
+
+/// How long a connection may take to stand, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A kimi server closes idle connections after 5 s; one that we close first is never found dead.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest reply that is read.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// A client for one endpoint. Where no TLS can be needed the system's certificates are not read: that costs
+/// milliseconds at every start, a megabyte, and fails on a machine without any.
+pub(super) fn client(
+    base_url: &Url,
+    network: &Network,
+    timeout: Duration,
+) -> reqwest::Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("promptcron/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(timeout)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT);
+    if let Some(proxy) = &network.proxy {
+        builder = builder.proxy(Proxy::all(proxy.clone())?);
+    } else if is_loopback(base_url) {
+        builder = builder.no_proxy();
+    }
+    if let Some(pem) = &network.ca {
+        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem)?);
+    } else if !may_need_tls(base_url, network) {
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build()
+}
+
+/// True where the environment's proxy could not reach the server in any case.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
+        None => false,
+    }
+}
+
+/// False where neither the server nor a proxy before it is spoken to over TLS.
+fn may_need_tls(base_url: &Url, network: &Network) -> bool {
+    let proxy_by_tls = match &network.proxy {
+        Some(proxy) => proxy.scheme() == "https",
+        None => {
+            !is_loopback(base_url)
+                && ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+                    .iter()
+                    .filter_map(|name| std::env::var(name).ok())
+                    .any(|proxy| proxy.starts_with("https:"))
+        }
+    };
+    base_url.scheme() == "https" || proxy_by_tls
+}
+
+/// The endpoint's address with `path` behind it; a query of its own (`?api-version=`) stays.
+pub(super) fn join(base_url: &Url, path: &[&str]) -> Url {
+    let mut url = base_url.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    url
+}
+
+/// A whole reply, whatever its status.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) location: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    /// A failure of this reply.
+    pub(super) fn failure(&self, kind: ErrorKind, words: impl Into<String>) -> Failure {
+        Failure {
+            retry_after: self.retry_after,
+            ..Failure::new(kind, Some(self.status.as_u16()), words)
+        }
+    }
+}
+
+/// Sends a request and reads its reply to the end.
+pub(super) async fn send(request: RequestBuilder) -> Result<Reply, Failure> {
+    let mut response = request.send().await.map_err(|e| transport(&e, None))?;
+    let status = response.status();
+    let mut reply = Reply {
+        status,
+        retry_after: retry_after(response.headers(), Utc::now()),
+        location: text(response.headers(), header::LOCATION).map(str::to_owned),
+        body: Vec::new(),
+    };
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|e| transport(&e, Some(status.as_u16())))?
+    {
+        if reply.body.len() + chunk.len() > MAX_BODY {
+            return Err(reply.failure(ErrorKind::Garbled, "the reply is longer than 8 MB"));
+        }
+        reply.body.extend_from_slice(&chunk);
+    }
+    Ok(reply)
+}
+
+/// A failure below HTTP: no connection, none in time, one that broke.
+fn transport(error: &reqwest::Error, status: Option<u16>) -> Failure {
+    let cause = root_cause(error);
+    let (kind, words) = if error.is_connect() && error.is_timeout() {
+        (
+            ErrorKind::Connect,
+            "cannot connect: no connection within 10 s".to_owned(),
+        )
+    } else if error.is_connect() {
+        (ErrorKind::Connect, format!("cannot connect: {cause}"))
+    } else if error.is_timeout() {
+        (ErrorKind::Timeout, "no whole answer in time".to_owned())
+    } else if error.is_builder() {
+        (
+            ErrorKind::BadRequest,
+            format!("cannot make the request: {cause}"),
+        )
+    } else {
+        (ErrorKind::Cut, format!("the connection broke: {cause}"))
+    };
+    Failure::new(kind, status, words)
+}
+
+/// The innermost error: the outer ones repeat the URL and say nothing else.
+pub(super) fn root_cause(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// `Retry-After` in both its forms; a date counts from the server's own `Date`, so that no clock but its own matters.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let value = text(headers, header::RETRY_AFTER)?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds.ceil()).ok();
+    }
+    let until = DateTime::parse_from_rfc2822(value).ok()?;
+    let from = text(headers, header::DATE)
+        .and_then(|date| DateTime::parse_from_rfc2822(date).ok())
+        .map_or(now, |date| date.to_utc());
+    Some((until.to_utc() - from).to_std().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let now = "2026-11-23T08:00:00Z".parse().unwrap();
+        let wait = |value: &str| retry_after(&headers(&[(header::RETRY_AFTER, value)]), now);
+        assert_eq!(wait("120"), Some(Duration::from_secs(120)));
+        assert_eq!(wait("0.2"), Some(Duration::from_secs(1)));
+        assert_eq!(
+            wait("Mon, 23 Nov 2026 08:05:00 GMT"),
+            Some(Duration::from_secs(300))
+        );
+        assert_eq!(
+            wait("Mon, 23 Nov 2026 07:00:00 GMT"),
+            Some(Duration::ZERO),
+            "a date in the past"
+        );
+        assert_eq!(wait("-1"), None);
+        assert_eq!(wait("soon"), None);
+        assert_eq!(wait("NaN"), None);
+    }
+
+    #[test]
+    fn a_retry_after_date_counts_from_the_servers_clock() {
+        let now = "2026-11-23T08:00:00Z".parse().unwrap();
+        let headers = headers(&[
+            (header::RETRY_AFTER, "Mon, 23 Nov 2026 09:01:00 GMT"),
+            (header::DATE, "Mon, 23 Nov 2026 09:00:00 GMT"),
+        ]);
+        assert_eq!(retry_after(&headers, now), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn paths_are_joined_whatever_the_base_looks_like() {
+        let path = ["chat", "completions"];
+        for (base, joined) in [
+            ("http://h/v1", "http://h/v1/chat/completions"),
+            ("http://h/v1/", "http://h/v1/chat/completions"),
+            ("http://h", "http://h/chat/completions"),
+            ("http://h/v1?a=b", "http://h/v1/chat/completions?a=b"),
+        ] {
+            assert_eq!(join(&url(base), &path).as_str(), joined);
+        }
+    }
+
+    #[test]
+    fn certificates_are_read_only_where_tls_is_spoken() {
+        let plain = Network::default();
+        assert!(!may_need_tls(&url("http://127.0.0.1:8000/v1"), &plain));
+        assert!(may_need_tls(&url("https://127.0.0.1:8000/v1"), &plain));
+        let by_tls = Network {
+            proxy: Some(url("https://proxy:3128")),
+            ca: None,
+        };
+        assert!(may_need_tls(&url("http://ai.example/v1"), &by_tls));
+        let by_socks = Network {
+            proxy: Some(url("socks5://127.0.0.1:1080")),
+            ca: None,
+        };
+        assert!(!may_need_tls(&url("http://ai.example/v1"), &by_socks));
+    }
+
+    #[test]
+    fn loopback_is_known_in_all_its_forms() {
+        for (text, loopback) in [
+            ("http://127.0.0.1:1/v1", true),
+            ("http://[::1]:1/v1", true),
+            ("http://localhost/v1", true),
+            ("http://10.0.0.1/v1", false),
+            ("http://kimi:8000/v1", false),
+        ] {
+            assert_eq!(is_loopback(&url(text)), loopback, "{text}");
+        }
+    }
+}

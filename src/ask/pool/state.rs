@@ -1,0 +1,247 @@
+//! What is known of one token and of its endpoint, and how each outcome changes it. Pure.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{Days, TimeDelta};
+use chrono_tz::Asia::Shanghai;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ask::error::{Pause, TokenEffect},
+    model::Timestamp,
+};
+
+/// A limited token's first rest; each further one in a row is five times as long.
+const FIRST_REST: TimeDelta = TimeDelta::minutes(1);
+/// The longest rest, also where the service asks for more: it is worth a question by then.
+const LONGEST_REST: TimeDelta = TimeDelta::hours(1);
+/// The first pause of a token without credit; each further one in a row is twice as long.
+const FIRST_PAUSE: TimeDelta = TimeDelta::hours(5);
+/// The longest pause of a token without credit.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(24);
+/// How often a suspect token is checked: a kimi server asks for no more than this.
+const CHECK_SUSPECT: TimeDelta = TimeDelta::minutes(10);
+/// How often a dead token is checked.
+const CHECK_DEAD: TimeDelta = TimeDelta::hours(24);
+/// So many failures of the endpoint itself in a row and it cools.
+const FAILURES_IN_A_ROW: u32 = 3;
+
+/// Whether a token may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "health", rename_all = "snake_case")]
+pub enum Health {
+    /// Yes.
+    #[default]
+    Healthy,
+    /// Limited or busy: not before `until`.
+    Cooling {
+        /// When it may be used again.
+        until: Timestamp,
+    },
+    /// Nothing left to spend: not before `until`.
+    OutOfQuota {
+        /// When it may be used again.
+        until: Timestamp,
+    },
+    /// Refused once: only where no healthy one is left.
+    Suspect {
+        /// When it was refused.
+        since: Timestamp,
+    },
+    /// Refused twice in a row, or by a check: no more, but for the daily check.
+    Dead {
+        /// When that was found.
+        since: Timestamp,
+    },
+}
+
+/// What is known of one token. It is kept across restarts, so that none resets a rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenState {
+    /// Names the token, without giving it away.
+    pub fingerprint: Arc<str>,
+    /// Whether it may be used.
+    #[serde(flatten)]
+    pub health: Health,
+    /// Rests in a row, without an answer between them.
+    pub rests: u32,
+    /// Pauses in a row, without an answer between them.
+    pub pauses: u32,
+    /// When it was last asked with or checked.
+    pub last_used: Option<Timestamp>,
+}
+
+/// When a request went out and when its outcome was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The request's start.
+    pub started_at: Timestamp,
+    /// Its end.
+    pub finished_at: Timestamp,
+}
+
+impl TokenState {
+    /// When it may be used, as far as its rest or pause goes; None for at once.
+    pub(super) fn resting_until(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.health {
+            Health::Cooling { until } | Health::OutOfQuota { until } => {
+                // Farther away than any rest is long: the clock was wrong when it was set.
+                Some(until).filter(|until| *until > now && *until - now <= LONGEST_PAUSE)
+            }
+            _ => None,
+        }
+    }
+
+    /// True for a suspect or dead token that is to be checked now.
+    pub(super) fn is_check_due(&self, now: Timestamp) -> bool {
+        let (since, every) = match self.health {
+            Health::Suspect { since } => (since, CHECK_SUSPECT),
+            Health::Dead { since } => (since, CHECK_DEAD),
+            _ => return false,
+        };
+        let last = self.last_used.map_or(since, |used| used.max(since));
+        last > now || last + every <= now
+    }
+
+    /// An answer: healthy, and every row of failures ends. Older news than what is known already is not heard.
+    pub(super) fn answered(&mut self, asked: Asked) {
+        if !self.is_news(asked) {
+            return;
+        }
+        self.health = Health::Healthy;
+        self.rests = 0;
+        self.pauses = 0;
+    }
+
+    /// A failure with its effect.
+    pub(super) fn failed(&mut self, effect: TokenEffect, asked: Asked) {
+        match effect {
+            TokenEffect::Unchanged => {}
+            TokenEffect::Cooling { retry_after } => self.rest(retry_after, asked),
+            TokenEffect::OutOfQuota(pause) => self.run_out(pause, asked),
+            TokenEffect::Suspect => self.refused(asked),
+        }
+    }
+
+    /// Nothing left to spend. It outweighs a rest; a refusal outweighs it.
+    fn run_out(&mut self, pause: Pause, asked: Asked) {
+        if !matches!(self.health, Health::Cooling { .. }) && !self.is_news(asked) {
+            return;
+        }
+        let now = asked.finished_at;
+        let until = match pause {
+            Pause::Doubling => {
+                self.pauses += 1;
+                now + step(FIRST_PAUSE, 2, self.pauses - 1, LONGEST_PAUSE)
+            }
+            Pause::UntilTomorrowInShanghai => midnight_in_shanghai(now),
+        };
+        self.health = Health::OutOfQuota { until };
+    }
+
+    /// A rest. Requests that were under way together are one failure, not several in a row.
+    fn rest(&mut self, retry_after: Option<Duration>, asked: Asked) {
+        let wanted = retry_after
+            .and_then(|wait| TimeDelta::from_std(wait).ok())
+            .unwrap_or_default();
+        let now = asked.finished_at;
+        match self.health {
+            // A known refusal weighs more than a limit.
+            Health::Suspect { .. } | Health::Dead { .. } | Health::OutOfQuota { .. }
+                if !self.is_news(asked) => {}
+            Health::Cooling { until } if !self.is_news(asked) => {
+                let until = until.max(now + wanted.min(LONGEST_REST));
+                self.health = Health::Cooling { until };
+            }
+            _ => {
+                let own = step(FIRST_REST, 5, self.rests, LONGEST_REST);
+                let until = now + own.max(wanted).min(LONGEST_REST);
+                self.rests += 1;
+                self.health = Health::Cooling { until };
+            }
+        }
+    }
+
+    /// A refusal: suspect, and dead the second time in a row.
+    fn refused(&mut self, asked: Asked) {
+        let since = asked.finished_at;
+        match self.health {
+            Health::Suspect { .. } if !self.is_news(asked) => {}
+            Health::Suspect { .. } => self.health = Health::Dead { since },
+            Health::Dead { .. } => {}
+            _ => self.health = Health::Suspect { since },
+        }
+    }
+
+    /// The outcome of a check: it brings a token back, or ends one that was suspect. A kimi server's check fails for
+    /// limited accounts too, so that one failed check alone ends nothing.
+    pub(super) fn checked(&mut self, live: bool, now: Timestamp) {
+        self.last_used = Some(now);
+        self.health = match self.health {
+            Health::Suspect { .. } | Health::Dead { .. } if live => Health::Healthy,
+            Health::Suspect { .. } | Health::Dead { .. } => Health::Dead { since: now },
+            rested if live => rested,
+            _ => Health::Suspect { since: now },
+        };
+    }
+
+    /// False for a request that began before the present state was found. A state from the future is none: the clock
+    /// was wrong.
+    fn is_news(&self, asked: Asked) -> bool {
+        let Asked {
+            started_at,
+            finished_at,
+        } = asked;
+        match self.health {
+            Health::Healthy => true,
+            Health::Suspect { since } | Health::Dead { since } => {
+                started_at >= since || since > finished_at
+            }
+            // Nobody begins to ask with a resting token.
+            Health::Cooling { .. } | Health::OutOfQuota { .. } => {
+                self.resting_until(started_at).is_none()
+            }
+        }
+    }
+}
+
+/// `first` times `factor` for each one before it, at most `longest`.
+fn step(first: TimeDelta, factor: i32, before: u32, longest: TimeDelta) -> TimeDelta {
+    factor
+        .checked_pow(before)
+        .and_then(|times| first.checked_mul(times))
+        .map_or(longest, |wait| wait.min(longest))
+}
+
+/// The next midnight in Asia/Shanghai; that zone has no gaps.
+fn midnight_in_shanghai(now: Timestamp) -> Timestamp {
+    let tomorrow = now.with_timezone(&Shanghai).date_naive() + Days::new(1);
+    tomorrow
+        .and_time(chrono::NaiveTime::MIN)
+        .and_local_timezone(Shanghai)
+        .earliest()
+        .map_or(now + LONGEST_PAUSE, |midnight| midnight.to_utc())
+}
+
+/// What is known of an endpoint as a whole. It is kept across restarts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointState {
+    /// Failures of the endpoint itself since it last said anything of sense.
+    pub failures: u32,
+    /// After three in a row: when it is worth a question again, where another endpoint could be asked instead.
+    pub cools_until: Option<Timestamp>,
+}
+
+impl EndpointState {
+    /// Any outcome of a request: only some are the endpoint's own failure.
+    pub(super) fn record(&mut self, is_failure: bool, now: Timestamp) {
+        if !is_failure {
+            *self = Self::default();
+            return;
+        }
+        self.failures = self.failures.saturating_add(1);
+        if let Some(rests) = self.failures.checked_sub(FAILURES_IN_A_ROW) {
+            self.cools_until = Some(now + step(FIRST_REST, 5, rests, LONGEST_REST));
+        }
+    }
+}

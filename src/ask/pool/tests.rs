@@ -1,0 +1,380 @@
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use secrecy::SecretString;
+
+use super::*;
+use crate::{
+    ask::error::{AskError, Asked as Context, ErrorKind, Failure},
+    config::types::Api,
+};
+
+fn token(n: usize) -> Token {
+    Token {
+        label: format!("#{n} …KEN{n}").into(),
+        fingerprint: format!("f{n}").into(),
+        secret: SecretString::from(format!("TOKEN{n}")),
+    }
+}
+
+fn pool(n: usize) -> Pool {
+    Pool::new(&(1..=n).map(token).collect::<Vec<_>>())
+}
+
+fn noon() -> Timestamp {
+    "2026-11-23T04:00:00Z".parse().unwrap()
+}
+
+/// An instant, in seconds after noon.
+fn at(seconds: i64) -> Timestamp {
+    noon() + TimeDelta::seconds(seconds)
+}
+
+/// A request that begins and ends at one instant.
+fn asked(at: Timestamp) -> Asked {
+    Asked {
+        started_at: at,
+        finished_at: at,
+    }
+}
+
+fn error(kind: ErrorKind) -> AskError {
+    error_after(kind, None)
+}
+
+fn error_after(kind: ErrorKind, retry_after: Option<u64>) -> AskError {
+    let failure = Failure {
+        retry_after: retry_after.map(Duration::from_secs),
+        ..Failure::new(kind, Some(200), "words")
+    };
+    let context = Context {
+        api: Api::Kimi,
+        endpoint: "kimi".into(),
+        base_url: "http://127.0.0.1:8000/v1".to_owned(),
+        model: "kimi".to_owned(),
+        proxy: None,
+        token: Some("#1".into()),
+    };
+    AskError::new(failure, context.into())
+}
+
+/// The label's number of the token whose turn it is.
+fn turn(pool: &mut Pool, now: Timestamp) -> Option<String> {
+    match pool.take(&[], now) {
+        Take::Token(token) => Some(token.fingerprint.to_string()),
+        Take::Anonymous => Some("anonymous".to_owned()),
+        Take::Nobody => None,
+    }
+}
+
+fn fail(pool: &mut Pool, n: usize, kind: ErrorKind, now: Timestamp) -> TokenState {
+    pool.record_failure(Some(&token(n)), &error(kind), asked(now))
+        .unwrap()
+}
+
+fn cooling_for(state: &TokenState, now: Timestamp) -> i64 {
+    match state.health {
+        Health::Cooling { until } | Health::OutOfQuota { until } => (until - now).num_seconds(),
+        other => panic!("not resting: {other:?}"),
+    }
+}
+
+#[test]
+fn healthy_tokens_take_turns_even_within_one_instant() {
+    let mut pool = pool(3);
+    let turns: Vec<_> = (0..6).map(|_| turn(&mut pool, noon()).unwrap()).collect();
+    assert_eq!(turns, ["f1", "f2", "f3", "f1", "f2", "f3"]);
+}
+
+#[test]
+fn an_empty_pool_asks_without_a_token() {
+    assert_eq!(turn(&mut pool(0), noon()).as_deref(), Some("anonymous"));
+    assert_eq!(pool(0).availability(noon()), Availability::Now);
+}
+
+#[test]
+fn a_tried_token_is_not_taken_twice() {
+    let mut pool = pool(2);
+    let tried = ["f1".into(), "f2".into()];
+    assert!(matches!(pool.take(&tried[..1], noon()), Take::Token(t) if &*t.fingerprint == "f2"));
+    assert!(matches!(pool.take(&tried, noon()), Take::Nobody));
+}
+
+#[test]
+fn a_limited_token_rests_five_times_as_long_each_time_up_to_an_hour() {
+    let mut pool = pool(1);
+    let mut now = noon();
+    let mut rests = Vec::new();
+    for _ in 0..6 {
+        let state = fail(&mut pool, 1, ErrorKind::Limited, now);
+        let rest = cooling_for(&state, now);
+        assert_eq!(turn(&mut pool, now + TimeDelta::seconds(rest - 1)), None);
+        now += TimeDelta::seconds(rest);
+        assert!(turn(&mut pool, now).is_some(), "back when its rest is over");
+        rests.push(rest);
+    }
+    assert_eq!(rests, [60, 300, 1500, 3600, 3600, 3600]);
+
+    pool.record_answer(Some(&token(1)), asked(now));
+    let state = fail(&mut pool, 1, ErrorKind::Limited, now);
+    assert_eq!(cooling_for(&state, now), 60, "an answer ends the row");
+}
+
+#[test]
+fn a_rest_is_as_long_as_the_service_asks_but_an_hour_at_most() {
+    for (retry_after, rest) in [(10, 60), (90, 90), (7200, 3600), (u64::MAX, 3600)] {
+        let mut pool = pool(1);
+        let error = error_after(ErrorKind::Limited, Some(retry_after));
+        let state = pool
+            .record_failure(Some(&token(1)), &error, asked(noon()))
+            .unwrap();
+        // A wait beyond any calendar is no wait.
+        let rest = if retry_after == u64::MAX { 60 } else { rest };
+        assert_eq!(cooling_for(&state, noon()), rest, "{retry_after}");
+    }
+}
+
+#[test]
+fn requests_that_were_limited_together_are_one_step() {
+    let mut pool = pool(1);
+    fail(&mut pool, 1, ErrorKind::Limited, at(0));
+    let second = Asked {
+        started_at: at(-5),
+        finished_at: at(1),
+    };
+    let state = pool
+        .record_failure(Some(&token(1)), &error(ErrorKind::Limited), second)
+        .unwrap();
+    assert_eq!(state.rests, 1);
+    assert_eq!(cooling_for(&state, at(0)), 60);
+}
+
+#[test]
+fn a_token_without_credit_pauses_five_hours_then_longer_up_to_a_day() {
+    let mut pool = pool(1);
+    let mut now = noon();
+    let mut hours = Vec::new();
+    for _ in 0..5 {
+        let pause = cooling_for(&fail(&mut pool, 1, ErrorKind::OutOfCredit, now), now);
+        hours.push(pause / 3600);
+        now += TimeDelta::seconds(pause);
+    }
+    assert_eq!(hours, [5, 10, 20, 24, 24]);
+}
+
+#[test]
+fn a_used_up_day_ends_at_midnight_in_shanghai() {
+    for (now, until) in [
+        ("2026-11-23T04:00:00Z", "2026-11-23T16:00:00Z"),
+        ("2026-11-23T15:59:59Z", "2026-11-23T16:00:00Z"),
+        ("2026-11-23T16:00:00Z", "2026-11-24T16:00:00Z"),
+    ] {
+        let state = fail(
+            &mut pool(1),
+            1,
+            ErrorKind::OutOfDailyQuota,
+            now.parse().unwrap(),
+        );
+        let until = until.parse().unwrap();
+        assert_eq!(state.health, Health::OutOfQuota { until }, "{now}");
+    }
+}
+
+#[test]
+fn a_refused_token_is_suspect_and_used_only_when_no_healthy_one_is_left() {
+    let mut pool = pool(2);
+    let state = fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
+    assert_eq!(state.health, Health::Suspect { since: at(0) });
+    assert_eq!(turn(&mut pool, at(1)).as_deref(), Some("f2"));
+    assert_eq!(turn(&mut pool, at(2)).as_deref(), Some("f2"));
+    fail(&mut pool, 2, ErrorKind::Limited, at(3));
+    assert_eq!(turn(&mut pool, at(4)).as_deref(), Some("f1"));
+}
+
+#[test]
+fn a_token_refused_twice_in_a_row_is_dead_until_its_daily_check() {
+    let mut pool = pool(1);
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
+    let state = fail(&mut pool, 1, ErrorKind::AccountBanned, at(10));
+    assert_eq!(state.health, Health::Dead { since: at(10) });
+    assert_eq!(pool.availability(at(11)), Availability::Never);
+    assert_eq!(turn(&mut pool, at(86_409)), None);
+    assert_eq!(
+        turn(&mut pool, at(86_410)).as_deref(),
+        Some("f1"),
+        "asking is a check too"
+    );
+    assert_eq!(turn(&mut pool, at(86_411)), None, "one a day");
+    pool.record_answer(Some(&token(1)), asked(at(86_412)));
+    assert_eq!(pool.availability(at(86_413)), Availability::Now);
+}
+
+#[test]
+fn refusals_of_requests_under_way_together_count_once() {
+    let mut pool = pool(1);
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(10));
+    let together = Asked {
+        started_at: at(5),
+        finished_at: at(11),
+    };
+    let state = pool
+        .record_failure(Some(&token(1)), &error(ErrorKind::TokenRefused), together)
+        .unwrap();
+    assert_eq!(state.health, Health::Suspect { since: at(10) });
+}
+
+#[test]
+fn an_answer_between_two_refusals_ends_the_row() {
+    let mut pool = pool(1);
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
+    pool.record_answer(Some(&token(1)), asked(at(1)));
+    let state = fail(&mut pool, 1, ErrorKind::TokenRefused, at(2));
+    assert_eq!(state.health, Health::Suspect { since: at(2) });
+}
+
+#[test]
+fn checks_are_due_every_ten_minutes_for_suspects_and_daily_for_the_dead() {
+    let mut pool = pool(2);
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
+    assert!(pool.checks_due(at(599)).is_empty());
+    assert_eq!(pool.checks_due(at(600)).len(), 1);
+
+    let state = pool.record_check(&token(1), false, at(600)).unwrap();
+    assert_eq!(state.health, Health::Dead { since: at(600) });
+    assert!(pool.checks_due(at(600 + 86_399)).is_empty());
+    assert_eq!(pool.checks_due(at(600 + 86_400)).len(), 1);
+
+    let state = pool.record_check(&token(1), true, at(90_000)).unwrap();
+    assert_eq!(state.health, Health::Healthy);
+}
+
+#[test]
+fn one_failed_check_of_a_healthy_token_only_makes_it_suspect() {
+    let state = pool(1).record_check(&token(1), false, at(0)).unwrap();
+    assert_eq!(state.health, Health::Suspect { since: at(0) });
+}
+
+#[test]
+fn what_is_not_the_tokens_fault_leaves_it_as_it_is() {
+    use ErrorKind as K;
+    for kind in [
+        K::Connect,
+        K::Timeout,
+        K::Cut,
+        K::Unavailable,
+        K::Empty,
+        K::AccountRefused,
+        K::BadRequest,
+        K::NotFound,
+        K::Filtered,
+        K::Stopped,
+        K::NotTheApi,
+        K::Blocked,
+        K::Garbled,
+    ] {
+        let state = fail(&mut pool(1), 1, kind, at(0));
+        assert_eq!(state.health, Health::Healthy, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_pool_at_rest_names_the_first_that_is_back() {
+    let mut pool = pool(3);
+    fail(&mut pool, 1, ErrorKind::OutOfCredit, at(0));
+    fail(&mut pool, 2, ErrorKind::Limited, at(0));
+    assert_eq!(pool.availability(at(1)), Availability::Now);
+    fail(&mut pool, 3, ErrorKind::TokenRefused, at(0));
+    fail(&mut pool, 3, ErrorKind::TokenRefused, at(0));
+    assert_eq!(pool.availability(at(1)), Availability::At(at(60)));
+    insta::assert_snapshot!(pool.describe(at(1)), @"no token to ask with: #1 …KEN1 is out of quota until 2026-11-23T09:00:00Z, #2 …KEN2 rests until 2026-11-23T04:01:00Z, #3 …KEN3 is dead");
+}
+
+#[test]
+fn an_endpoint_cools_after_three_failures_in_a_row() {
+    let mut pool = pool(1);
+    fail(&mut pool, 1, ErrorKind::Connect, at(0));
+    fail(&mut pool, 1, ErrorKind::Timeout, at(1));
+    assert_eq!(pool.endpoint().cools_until, None);
+    fail(&mut pool, 1, ErrorKind::Unavailable, at(2));
+    assert_eq!(pool.endpoint().cools_until, Some(at(62)));
+    fail(&mut pool, 1, ErrorKind::Cut, at(70));
+    assert_eq!(pool.endpoint().cools_until, Some(at(370)));
+    fail(&mut pool, 1, ErrorKind::Limited, at(400));
+    assert_eq!(pool.endpoint(), &EndpointState::default(), "it spoke");
+}
+
+#[test]
+fn a_restart_resets_nothing() {
+    let mut before = pool(3);
+    turn(&mut before, at(0));
+    turn(&mut before, at(1));
+    fail(&mut before, 1, ErrorKind::Limited, at(2));
+    let states: Vec<TokenState> = before.states().map(|(_, state)| state.clone()).collect();
+    let kept = serde_json::to_string(&states).unwrap();
+
+    let mut after = pool(3);
+    after.restore(serde_json::from_str::<Vec<TokenState>>(&kept).unwrap());
+    assert!(after.states().map(|(_, state)| state).eq(&states));
+    assert_eq!(turn(&mut after, at(3)).as_deref(), Some("f3"), "never used");
+    assert_eq!(
+        turn(&mut after, at(4)).as_deref(),
+        Some("f2"),
+        "longest ago"
+    );
+    assert_eq!(
+        cooling_for(&fail(&mut after, 1, ErrorKind::Limited, at(70)), at(70)),
+        300
+    );
+}
+
+#[test]
+fn states_of_tokens_that_are_gone_are_ignored() {
+    let mut pool = pool(1);
+    pool.restore([TokenState {
+        fingerprint: "gone".into(),
+        ..TokenState::default()
+    }]);
+    assert_eq!(pool.states().count(), 1);
+}
+
+#[test]
+fn a_rest_set_by_a_clock_years_ahead_is_not_kept() {
+    let mut pool = pool(1);
+    fail(
+        &mut pool,
+        1,
+        ErrorKind::Limited,
+        at(0) + TimeDelta::days(3650),
+    );
+    assert!(turn(&mut pool, at(0)).is_some());
+    pool.record_answer(Some(&token(1)), asked(at(1)));
+    assert!(
+        pool.states()
+            .all(|(_, state)| state.health == Health::Healthy)
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_resting_token_is_ever_taken(events in prop::collection::vec((0_usize..4, 0_usize..5, 0_i64..4000), 1..60)) {
+        let mut pool = pool(4);
+        let mut now = noon();
+        for (who, what, later) in events {
+            now += TimeDelta::seconds(later);
+            let before: Vec<TokenState> = pool.states().map(|(_, s)| s.clone()).collect();
+            if let Take::Token(taken) = pool.take(&[], now) {
+                let state = before.iter().find(|s| s.fingerprint == taken.fingerprint).unwrap();
+                prop_assert!(state.resting_until(now).is_none());
+                prop_assert!(!matches!(state.health, Health::Dead { .. }) || state.is_check_due(now));
+            } else {
+                prop_assert_ne!(pool.availability(now), Availability::Now);
+            }
+            let kind = [ErrorKind::Limited, ErrorKind::OutOfCredit, ErrorKind::TokenRefused, ErrorKind::Empty];
+            match kind.get(what) {
+                Some(kind) => { fail(&mut pool, who + 1, *kind, now); }
+                None => { pool.record_answer(Some(&token(who + 1)), asked(now)); }
+            }
+        }
+    }
+}
