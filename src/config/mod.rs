@@ -1,8 +1,51 @@
 //! The TOML file to checked values; every error with file, line and column.
 //!
-//! The types here are what the rest of the crate sees: everything in them is valid.
+//! The types here are what the rest of the crate sees: everything in them is valid. Inside,
+//! [`keys`] says what a file may hold, `reader` reads values and collects what is wrong with them,
+//! and `root`, `ai`, `ntfy` and `job` say what each table means.
 
+mod ai;
+mod duration;
+mod env;
+mod errors;
+mod expand;
+mod job;
+mod keys;
+mod ledger;
+mod locate;
+mod network;
+mod ntfy;
 pub mod ntfy_rules;
+mod reader;
+mod root;
+mod secrets;
+mod source;
+mod suggest;
+mod targets;
+mod tokens;
 pub mod types;
+mod urls;
+mod zone;
 
+use std::{fs, path::Path};
+
+pub use env::{Env, SystemEnv};
+pub use errors::{Error, Errors};
+pub use keys::{TableKeys, keys};
+pub use locate::{NoFile, locate};
+pub use root::parse;
 pub use types::*;
+
+use crate::model::Timestamp;
+
+/// Reads a config file, and the files it names.
+///
+/// `now` tells which `at` is past.
+///
+/// # Errors
+/// The file cannot be read, or everything that is wrong with it, in the file's order.
+pub fn load(file: &Path, now: Timestamp, env: &dyn Env) -> Result<Config, Errors> {
+    let text = fs::read_to_string(file)
+        .map_err(|why| Error::whole(file, format!("cannot be read: {}", reader::reason(&why))))?;
+    parse(&text, file, now, env)
+}

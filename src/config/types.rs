@@ -105,13 +105,32 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The way out to one server.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// The way out to one server. Its Debug leaves the proxy's credentials out.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Network {
     /// `http://`, `https://` or `socks5://`; without it the environment's proxy variables count.
     pub proxy: Option<Url>,
     /// PEM certificates to trust besides the system's: the bytes, already read and checked.
     pub ca: Option<Arc<[u8]>>,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let proxy = self.proxy.as_ref().map(|url| {
+            let port = url
+                .port()
+                .map_or_else(String::new, |port| format!(":{port}"));
+            format!(
+                "{}://{}{port}",
+                url.scheme(),
+                url.host_str().unwrap_or_default()
+            )
+        });
+        f.debug_struct("Network")
+            .field("proxy", &proxy)
+            .field("ca_bytes", &self.ca.as_ref().map(|ca| ca.len()))
+            .finish()
+    }
 }
 
 /// `[ntfy.NAME]`, or a job's inline target: one topic on one server.

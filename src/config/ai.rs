@@ -1,0 +1,178 @@
+//! `[ai.NAME]`: one AI endpoint.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Number, Value};
+use toml::{Spanned, de::DeValue};
+use url::Url;
+
+use super::{
+    network,
+    reader::{Fault, Item, Section},
+    tokens,
+    types::{Api, Endpoint, Token},
+    urls,
+};
+
+const APIS: &[(&str, Api)] = &[("kimi", Api::Kimi), ("openai", Api::Openai)];
+
+const TIMEOUT: Duration = Duration::from_mins(15);
+
+/// A kimi-free-api server retries by itself for up to 75 s and does not notice that its client has
+/// gone: a shorter limit would ask the same account twice at once.
+const KIMI_TIMEOUT_MIN: Duration = Duration::from_secs(90);
+
+/// Keys of a request that promptcron itself writes, and what to do instead.
+const OWN_PARAMS: &[(&str, &str)] = &[
+    ("messages", "use the job's prompt and system"),
+    ("stream", "leave it out"),
+    ("model", "use the key model"),
+    ("use_search", "use the key use_search"),
+    ("conversation_id", "leave it out"),
+];
+
+/// Reads one endpoint; None where something is wrong with it, which is reported.
+pub(super) fn endpoint(section: &Section<'_>, name: &Arc<str>) -> Option<Endpoint> {
+    let api = section.required("api", "api = \"kimi\" or api = \"openai\"", |item| {
+        item.choice(APIS)
+    });
+    let hint = "base_url = \"http://127.0.0.1:8000/v1\"";
+    let base_url = section.required("base_url", hint, |item| base_url(&item.word()?, api));
+    let model = model(section, api);
+    let tokens = pool(section, api);
+    let use_search = use_search(section, api);
+    let timeout = section.read("timeout", |item| timeout(item, api));
+    let params = section.read("params", params);
+    let network = network::read(section);
+    Some(Endpoint {
+        name: Arc::clone(name),
+        api: api?,
+        base_url: base_url?,
+        model: model?,
+        tokens: tokens?,
+        use_search,
+        timeout: timeout.unwrap_or(TIMEOUT),
+        params: params.unwrap_or_default(),
+        network,
+    })
+}
+
+/// A kimi-free-api server's root is followed by `/v1`; other services have roots of their own.
+fn base_url(text: &str, api: Option<Api>) -> Result<Url, String> {
+    let mut url = urls::base(text)?;
+    if api == Some(Api::Kimi) && url.path() == "/" {
+        url.set_path("/v1");
+    }
+    Ok(url)
+}
+
+fn model(section: &Section<'_>, api: Option<Api>) -> Option<String> {
+    match api {
+        Some(Api::Openai) => section.required("model", "model = \"gpt-4o-mini\"", Item::word),
+        _ if section.has("model") => section.read("model", Item::word),
+        _ => Some("kimi".to_owned()),
+    }
+}
+
+fn pool(section: &Section<'_>, api: Option<Api>) -> Option<Vec<Token>> {
+    let item = section.one_of(&["tokens", "tokens_env", "tokens_file"]);
+    let Some(item) = item else {
+        if api == Some(Api::Kimi) {
+            section.missing(
+                "tokens",
+                "tokens = [\"TOKEN\"], tokens_env = \"KIMI_TOKENS\" or tokens_file = \"FILE\"",
+            );
+            return None;
+        }
+        return Some(Vec::new());
+    };
+    // Without a known api its own error is enough; the tokens are checked as kimi's.
+    let tokens = item.read(|item| tokens::read(item, api.unwrap_or(Api::Kimi)))?;
+    if tokens.is_empty() && api == Some(Api::Kimi) {
+        item.fault("holds no token; kimi needs at least one");
+        return None;
+    }
+    Some(tokens)
+}
+
+fn use_search(section: &Section<'_>, api: Option<Api>) -> Option<bool> {
+    let value = section.read("use_search", |item| match api {
+        Some(Api::Openai) => Err("is known to api = \"kimi\" alone; remove it".to_owned()),
+        _ => item.bool(),
+    });
+    value.or((api == Some(Api::Kimi)).then_some(true))
+}
+
+fn timeout(item: &Item<'_>, api: Option<Api>) -> Result<Duration, String> {
+    let timeout = item.positive()?;
+    if api == Some(Api::Kimi) && timeout < KIMI_TIMEOUT_MIN {
+        return Err("is below 90s: a kimi-free-api server retries for up to 75 s itself and goes on after a hang-up, so that the account would be asked twice; write \"90s\" or more".to_owned());
+    }
+    if timeout < Duration::from_secs(1) {
+        return Err("is below one second; write \"1s\" or more".to_owned());
+    }
+    Ok(timeout)
+}
+
+fn params(item: &Item<'_>) -> Result<Map<String, Value>, Fault> {
+    let DeValue::Table(table) = item.value else {
+        return Err(item.unlike("a table such as { temperature = 0.3 }").into());
+    };
+    for (key, instead) in OWN_PARAMS {
+        if table.contains_key(*key) {
+            return Err(format!("{key:?} is set by promptcron itself; {instead}").into());
+        }
+    }
+    match json(item)? {
+        Value::Object(map) => Ok(map),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// A TOML value as JSON, tables in the order of the file.
+fn json(item: &Item<'_>) -> Result<Value, Fault> {
+    let blame = |message: String| item.blame(message);
+    Ok(match item.value {
+        DeValue::String(_) => Value::String(item.text().map_err(blame)?.into_owned()),
+        DeValue::Boolean(bool) => Value::Bool(*bool),
+        DeValue::Integer(int) => i64::from_str_radix(int.as_str(), int.radix())
+            .map(Value::from)
+            .map_err(|_| blame(format!("{int} is too large a number")))?,
+        DeValue::Float(float) => float
+            .as_str()
+            .parse()
+            .ok()
+            .and_then(Number::from_f64)
+            .map(Value::Number)
+            .ok_or_else(|| {
+                blame(format!(
+                    "{float} has no form in JSON; write a finite number"
+                ))
+            })?,
+        DeValue::Datetime(_) => {
+            return Err(blame(
+                "JSON has no dates; put the date in quotes".to_owned(),
+            ));
+        }
+        DeValue::Array(array) => Value::Array(
+            array
+                .iter()
+                .map(|v| json(&item.inner(v)))
+                .collect::<Result<_, _>>()?,
+        ),
+        DeValue::Table(table) => {
+            let mut entries: Vec<_> = table.iter().collect();
+            entries.sort_by_key(|(key, _)| key.span().start);
+            let pair = |(key, value): (&Spanned<_>, _)| {
+                let key: &std::borrow::Cow<'_, str> = key.get_ref();
+                Ok((key.to_string(), json(&item.inner(value))?))
+            };
+            Value::Object(
+                entries
+                    .into_iter()
+                    .map(pair)
+                    .collect::<Result<_, Fault>>()?,
+            )
+        }
+    })
+}

@@ -1,0 +1,234 @@
+//! `[[job]]`: one prompt, its schedule and where its answer goes.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use chrono_tz::Tz;
+use toml::de::DeValue;
+
+use super::{
+    ntfy,
+    reader::{Item, Reading, Section},
+    targets::{self, Defined, Targets},
+    types::{Api, CatchUp, Endpoint, Job, Overlap},
+    zone,
+};
+use crate::{
+    model::{JobName, Timestamp},
+    schedule::Schedule,
+};
+
+const CATCH_UP: &[(&str, CatchUp)] = &[
+    ("latest", CatchUp::Latest),
+    ("skip", CatchUp::Skip),
+    ("all", CatchUp::All),
+];
+
+const OVERLAP: &[(&str, Overlap)] = &[
+    ("skip", Overlap::Skip),
+    ("queue", Overlap::Queue),
+    ("allow", Overlap::Allow),
+];
+
+const NAME_LENGTH: usize = 200;
+const HOUR: Duration = Duration::from_hours(1);
+
+/// What jobs refer to and share while they are read one after the other.
+pub(super) struct Jobs<'r> {
+    pub(super) reading: &'r Reading<'r>,
+    pub(super) zone: Tz,
+    pub(super) now: Timestamp,
+    pub(super) endpoints: &'r Defined<Endpoint>,
+    pub(super) targets: &'r mut Targets,
+    /// Where each name was given first.
+    names: HashMap<String, usize>,
+    /// Reading a cron text costs 20 µs, and many jobs share one.
+    patterns: HashMap<(String, Tz), Schedule>,
+}
+
+impl<'r> Jobs<'r> {
+    pub(super) fn new(
+        reading: &'r Reading<'r>,
+        zone: Tz,
+        now: Timestamp,
+        endpoints: &'r Defined<Endpoint>,
+        targets: &'r mut Targets,
+    ) -> Self {
+        Self {
+            reading,
+            zone,
+            now,
+            endpoints,
+            targets,
+            names: HashMap::new(),
+            patterns: HashMap::new(),
+        }
+    }
+
+    /// Reads one job; None where something is wrong with it, which is reported.
+    pub(super) fn read(&mut self, section: &Section<'r>) -> Option<Job> {
+        let name = self.name(section);
+        let enabled = section.read("enabled", Item::bool).unwrap_or(true);
+        let schedule = self.schedule(section, enabled);
+        let prompt = self.prompt(section);
+        let system = section.read("system", |item| self.verbatim(item));
+        let ai = self.endpoint(section);
+        let use_search = self.use_search(section, ai.as_ref());
+        let targets = self.targets.of_job(section);
+        let (name, position) = name?;
+        Some(Job {
+            name,
+            position,
+            schedule: schedule?,
+            catch_up: section
+                .read("catch_up", |item| item.choice(CATCH_UP))
+                .unwrap_or_default(),
+            catch_up_window: section
+                .read("catch_up_window", Item::positive)
+                .unwrap_or(6 * HOUR),
+            overlap: section
+                .read("overlap", |item| item.choice(OVERLAP))
+                .unwrap_or_default(),
+            start_deadline: section.read("start_deadline", Item::positive),
+            retry_for: section.read("retry_for", Item::duration).unwrap_or(HOUR),
+            push_retry_for: section
+                .read("push_retry_for", Item::duration)
+                .unwrap_or(24 * HOUR),
+            prompt: prompt?,
+            system,
+            ai: ai?,
+            model: section.read("model", Item::word),
+            use_search,
+            targets: targets?,
+            notification: ntfy::notification(section),
+            style: ntfy::style(section),
+            enabled,
+        })
+    }
+
+    fn name(&mut self, section: &Section<'r>) -> Option<(JobName, (usize, usize))> {
+        let name = section.required("name", "name = \"NAME\"", name)?;
+        let at = section.item("name")?.at;
+        if let Some(first) = self.names.get(&name) {
+            let (line, _) = self.reading.source.position(*first);
+            let message = format!(
+                "name: {name:?} is the name of the job in line {line} too; each job needs its own"
+            );
+            self.reading.fault(at, message);
+            return None;
+        }
+        let job = JobName::new(&name);
+        self.names.insert(name, at);
+        Some((job, self.reading.source.position(at)))
+    }
+
+    fn schedule(&mut self, section: &Section<'r>, enabled: bool) -> Option<Schedule> {
+        let zone = match section.item("timezone") {
+            Some(item) => item.read(|item| zone::parse(&item.word()?)),
+            None => Some(self.zone),
+        };
+        let jitter = section.read("jitter", Item::duration).unwrap_or_default();
+        let Some(when) = section.one_of(&["cron", "every", "at"]) else {
+            section.missing(
+                "schedule",
+                "cron = \"0 8 * * *\", every = \"15m\" or at = \"2026-12-24T08:00\"",
+            );
+            return None;
+        };
+        // A wrong zone is an error already; the rest is checked as if it were the file's.
+        let schedule = when.read(|item| self.parse(item, zone.unwrap_or(self.zone)))?;
+        if when.key == "at" && enabled && schedule.next_after(self.now).is_none() {
+            let message = "at: this instant is past; the job will not run by itself";
+            self.reading.warn(when.at, message);
+        }
+        Some(schedule.with_jitter(jitter))
+    }
+
+    fn parse(&mut self, item: &Item<'r>, zone: Tz) -> Result<Schedule, String> {
+        match item.key {
+            "cron" => self.cron(item.word()?, zone),
+            "every" => Schedule::every(item.positive()?, zone).map_err(|why| why.0),
+            _ => Schedule::at(&wall_clock(item)?, zone).map_err(|why| why.0),
+        }
+    }
+
+    fn cron(&mut self, text: String, zone: Tz) -> Result<Schedule, String> {
+        if let Some(known) = self.patterns.get(&(text.clone(), zone)) {
+            return Ok(known.clone());
+        }
+        let schedule = Schedule::cron(&text, zone).map_err(|why| why.0)?;
+        self.patterns.insert((text, zone), schedule.clone());
+        Ok(schedule)
+    }
+
+    fn prompt(&self, section: &Section<'r>) -> Option<Arc<str>> {
+        let Some(item) = section.one_of(&["prompt", "prompt_file"]) else {
+            section.missing("prompt", "prompt = \"…\" or prompt_file = \"FILE\"");
+            return None;
+        };
+        item.read(|item| match item.key {
+            "prompt" => self.verbatim(item),
+            _ => {
+                let text = self.reading.file(&item.word()?)?;
+                self.filled(text.trim_end_matches(['\r', '\n']))
+            }
+        })
+    }
+
+    fn verbatim(&self, item: &Item<'r>) -> Result<Arc<str>, String> {
+        self.filled(item.verbatim()?)
+    }
+
+    fn filled(&self, text: &str) -> Result<Arc<str>, String> {
+        if text.trim().is_empty() {
+            return Err("is empty; write what the AI is to be asked".to_owned());
+        }
+        Ok(self.reading.intern(text))
+    }
+
+    fn endpoint(&self, section: &Section<'r>) -> Option<Arc<str>> {
+        if section.has("ai") {
+            return section.read("ai", |item| {
+                targets::refer(&item.word()?, "ai", self.endpoints)
+            });
+        }
+        targets::only(section, "ai", "ai.kimi", self.endpoints.keys())
+    }
+
+    fn use_search(&self, section: &Section<'r>, ai: Option<&Arc<str>>) -> Option<bool> {
+        let endpoint = ai.and_then(|name| self.endpoints.get(name)?.as_ref());
+        section.read("use_search", |item| match endpoint {
+            Some(endpoint) if endpoint.api == Api::Openai => Err(format!(
+                "[ai.{}] is not of api = \"kimi\", which alone knows it; remove it",
+                endpoint.name
+            )),
+            _ => item.bool(),
+        })
+    }
+}
+
+fn name(item: &Item<'_>) -> Result<String, String> {
+    let name = item.word()?;
+    if name.chars().any(char::is_control) {
+        return Err(
+            "holds a line break or another control character; write it on one line".to_owned(),
+        );
+    }
+    match name.chars().count() {
+        0..=NAME_LENGTH => Ok(name),
+        length => Err(format!(
+            "is {length} characters long; at most {NAME_LENGTH} are allowed"
+        )),
+    }
+}
+
+/// The text of `at`; TOML's own local date-time is understood too.
+fn wall_clock(item: &Item<'_>) -> Result<String, String> {
+    match item.value {
+        DeValue::Datetime(at) if at.offset.is_some() => Err(
+            "has an offset; write the wall clock's time without it, and timezone beside it"
+                .to_owned(),
+        ),
+        DeValue::Datetime(at) => Ok(at.to_string()),
+        _ => item.word(),
+    }
+}

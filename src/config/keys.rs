@@ -1,0 +1,104 @@
+//! The keys a config file may hold: what the reader accepts and what config.example.toml must show.
+
+pub(super) const ROOT: &[&str] = &[
+    "timezone",
+    "max_in_flight",
+    "drain",
+    "keep",
+    "alerts",
+    "ledger",
+    "ai",
+    "ntfy",
+    "job",
+];
+
+pub(super) const LEDGER: &[&str] = &["url"];
+
+pub(super) const AI: &[&str] = &[
+    "api",
+    "base_url",
+    "model",
+    "tokens",
+    "tokens_env",
+    "tokens_file",
+    "use_search",
+    "timeout",
+    "params",
+    "proxy",
+    "ca_file",
+];
+
+pub(super) const NTFY: &[&str] = &[
+    "server",
+    "topic",
+    "token",
+    "token_env",
+    "token_file",
+    "user",
+    "password",
+    "password_env",
+    "password_file",
+    "title",
+    "priority",
+    "tags",
+    "click",
+    "attach",
+    "icon",
+    "style",
+    "max_bytes",
+    "max_parts",
+    "proxy",
+    "ca_file",
+];
+
+pub(super) const JOB: &[&str] = &[
+    "name",
+    "cron",
+    "every",
+    "at",
+    "timezone",
+    "jitter",
+    "catch_up",
+    "catch_up_window",
+    "overlap",
+    "start_deadline",
+    "retry_for",
+    "push_retry_for",
+    "prompt",
+    "prompt_file",
+    "system",
+    "ai",
+    "model",
+    "use_search",
+    "ntfy",
+    "title",
+    "priority",
+    "tags",
+    "click",
+    "attach",
+    "icon",
+    "style",
+    "enabled",
+];
+
+/// One kind of table and every key it may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct TableKeys {
+    /// The table as a file's header names it: `[ai.NAME]`; empty for the top of the file.
+    pub table: &'static str,
+    /// Its keys.
+    pub keys: &'static [&'static str],
+}
+
+/// Every table and key of a config file, for the documentation and its tests.
+#[must_use]
+pub fn keys() -> Vec<TableKeys> {
+    let table = |table, keys| TableKeys { table, keys };
+    vec![
+        table("", ROOT),
+        table("[ledger]", LEDGER),
+        table("[ai.NAME]", AI),
+        table("[ntfy.NAME]", NTFY),
+        table("[[job]]", JOB),
+    ]
+}

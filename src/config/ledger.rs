@@ -1,0 +1,64 @@
+//! `[ledger]`: where the database file is.
+
+use std::path::{Path, PathBuf};
+
+use super::{env::Env, types::LedgerPath};
+
+const DEFAULT: &str = "promptcron.db";
+
+/// The ledger where the file names none.
+pub(super) fn default(env: &dyn Env) -> LedgerPath {
+    placed(Path::new(DEFAULT), env)
+}
+
+/// Reads `sqlite:FILE` or `sqlite://FILE`.
+pub(super) fn parse(url: &str, env: &dyn Env) -> Result<LedgerPath, String> {
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        return Err("PostgreSQL is not supported yet; write \"sqlite:promptcron.db\"".to_owned());
+    }
+    let Some(file) = url.strip_prefix("sqlite:") else {
+        return Err("begins with no known database; write \"sqlite:\" and a file, such as \"sqlite:promptcron.db\"".to_owned());
+    };
+    let file = file.strip_prefix("//").unwrap_or(file);
+    match file {
+        "" => Err("names no file; write it like \"sqlite:promptcron.db\"".to_owned()),
+        ":memory:" => Err("is memory, which a restart would forget; name a file, such as \"sqlite:promptcron.db\"".to_owned()),
+        _ if file.ends_with('/') => Err("names a folder; add the file's name, such as promptcron.db".to_owned()),
+        _ if file.contains(['?', '#']) => Err("holds a ? or #; options are not supported, name the file alone".to_owned()),
+        _ => Ok(placed(Path::new(file), env)),
+    }
+}
+
+/// Relative paths start at the first folder of systemd's `STATE_DIRECTORY`, else at the working folder.
+fn placed(file: &Path, env: &dyn Env) -> LedgerPath {
+    let states = env.non_empty("STATE_DIRECTORY").unwrap_or_default();
+    let folder = states
+        .split(':')
+        .next()
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    LedgerPath(folder.join(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_relative_file_is_in_the_state_directory() {
+        let none = BTreeMap::new();
+        let env = BTreeMap::from([("STATE_DIRECTORY".to_owned(), "/var/lib/p:/x".to_owned())]);
+        for (url, bare, placed) in [
+            ("sqlite:a.db", "a.db", "/var/lib/p/a.db"),
+            ("sqlite://a.db", "a.db", "/var/lib/p/a.db"),
+            ("sqlite:///data/a.db", "/data/a.db", "/data/a.db"),
+            ("sqlite:/data/a.db", "/data/a.db", "/data/a.db"),
+        ] {
+            assert_eq!(parse(url, &none), Ok(LedgerPath(bare.into())), "{url}");
+            assert_eq!(parse(url, &env), Ok(LedgerPath(placed.into())), "{url}");
+        }
+        assert_eq!(default(&env), LedgerPath("/var/lib/p/promptcron.db".into()));
+    }
+}

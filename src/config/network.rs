@@ -1,0 +1,30 @@
+//! `proxy` and `ca_file`: the way out to one server.
+
+use std::{fs, sync::Arc};
+
+use super::{
+    reader::{Item, Section, cannot_read},
+    types::Network,
+    urls,
+};
+
+/// Reads both keys; what is wrong with one is reported, and fails the file.
+pub(super) fn read(section: &Section<'_>) -> Network {
+    Network {
+        proxy: section.read("proxy", |item| urls::proxy(&item.word()?)),
+        ca: section.read("ca_file", certificates),
+    }
+}
+
+/// The file's bytes, once they are known to be certificates.
+fn certificates(item: &Item<'_>) -> Result<Arc<[u8]>, String> {
+    let path = item.reading.path(&item.word()?);
+    let bytes = fs::read(&path).map_err(|why| cannot_read(&path, &why))?;
+    match reqwest::Certificate::from_pem_bundle(&bytes) {
+        Ok(found) if !found.is_empty() => Ok(Arc::from(bytes)),
+        _ => Err(format!(
+            "{} holds no certificate; name a PEM file with -----BEGIN CERTIFICATE-----",
+            path.display()
+        )),
+    }
+}

@@ -1,0 +1,233 @@
+//! `[ntfy.NAME]` and inline targets: where pushes go, and what they show.
+
+use std::sync::Arc;
+
+use toml::de::DeValue;
+use url::Url;
+
+use super::{
+    network, ntfy_rules,
+    reader::{Fault, Item, Section},
+    secrets, tokens,
+    types::{Auth, Notification, Target},
+    urls,
+};
+use crate::render::Style;
+
+const STYLES: &[(&str, Style)] = &[
+    ("plain", Style::Plain),
+    ("classic", Style::Classic),
+    ("markdown", Style::Markdown),
+];
+
+const PUBLIC_SERVER: &str = "https://ntfy.sh";
+const PUBLIC_HOST: &str = "ntfy.sh";
+
+/// ntfy takes 1,024 bytes; the rest is room for a part's number, such as ` (12/50)`.
+const TITLE_BYTES: usize = 1_000;
+
+/// The two defaults of `max_bytes`: phones that are woken through Google's or Apple's service show
+/// about 1,500 bytes of a push, others as much as the server takes (4,095).
+const PUBLIC_BYTES: usize = 1_500;
+const OWN_BYTES: usize = 4_000;
+
+/// Reads one target; `name` is None for an inline one. None where something is wrong with it.
+pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<Target> {
+    let server = server(section);
+    let topic = section.required("topic", "topic = \"YOUR-TOPIC\"", topic);
+    let auth = auth(section);
+    let notification = notification(section);
+    let style = style(section);
+    let max_bytes = section.read("max_bytes", |item| item.int(100..=4_095));
+    let max_parts = section.read("max_parts", |item| item.int(1..=50));
+    let network = network::read(section);
+    let (server, topic) = (server?, topic?);
+    let default_bytes = if server.host_str() == Some(PUBLIC_HOST) {
+        PUBLIC_BYTES
+    } else {
+        OWN_BYTES
+    };
+    Some(Target {
+        name: name.map_or_else(|| Arc::from(inline_name(&server, &topic)), Arc::clone),
+        server,
+        topic,
+        auth,
+        notification,
+        style,
+        network,
+        max_bytes: max_bytes.unwrap_or(default_bytes),
+        max_parts: max_parts.unwrap_or(6),
+    })
+}
+
+fn server(section: &Section<'_>) -> Option<Url> {
+    if !section.has("server") {
+        return urls::server(PUBLIC_SERVER).ok();
+    }
+    section.read("server", |item| {
+        let server = urls::server(&item.word()?)?;
+        if server.host_str() == Some(PUBLIC_HOST) && server.path() != "/" {
+            return Err("ends in a path; ntfy.sh has none: keep \"https://ntfy.sh\" and put the topic in the key topic".to_owned());
+        }
+        Ok(server)
+    })
+}
+
+fn topic(item: &Item<'_>) -> Result<String, String> {
+    let topic = item.word()?;
+    if topic.contains("://") {
+        return Err(
+            "is a URL; write the server's part in the key server and the topic alone here"
+                .to_owned(),
+        );
+    }
+    ntfy_rules::check_topic(&topic)?;
+    Ok(topic)
+}
+
+/// `ntfy.sh/hotine`: the server as people say it, and the topic.
+fn inline_name(server: &Url, topic: &str) -> String {
+    let port = server
+        .port()
+        .map_or_else(String::new, |port| format!(":{port}"));
+    let host = server.host_str().unwrap_or_default();
+    format!("{host}{port}{}{topic}", server.path())
+}
+
+/// None for a target without credentials; wrong ones are reported, and fail the file.
+fn auth(section: &Section<'_>) -> Option<Auth> {
+    const TOKENS: &[&str] = &["token", "token_env", "token_file"];
+    const PASSWORDS: &[&str] = &["password", "password_env", "password_file"];
+    let first = |keys: &[&'static str]| keys.iter().find_map(|key| section.item(key));
+    let user = section.item("user");
+    match (first(TOKENS), user.clone().or_else(|| first(PASSWORDS))) {
+        (None, None) => None,
+        (Some(_), None) => section
+            .one_of(TOKENS)?
+            .read(|item| tokens::clean(&secrets::text(item)?))
+            .map(|token| Auth::Token(token.into())),
+        (Some(token), Some(basic)) => {
+            let later = if token.key_at > basic.key_at {
+                token
+            } else {
+                basic
+            };
+            let message = "a token and a user with a password exclude each other; keep one of them";
+            section
+                .reading
+                .fault(later.key_at, format!("{}: {message}", later.key));
+            None
+        }
+        (None, Some(_)) => basic(section, user, PASSWORDS),
+    }
+}
+
+fn basic(
+    section: &Section<'_>,
+    user: Option<Item<'_>>,
+    passwords: &[&'static str],
+) -> Option<Auth> {
+    let password = secrets::one(section, passwords);
+    let Some(user) = user else {
+        section.missing("user", "user = \"NAME\" beside the password");
+        return None;
+    };
+    if !passwords.iter().any(|key| section.has(key)) {
+        section.missing(
+            "password",
+            "password_env = \"NTFY_PASSWORD\", password_file or password beside user",
+        );
+    }
+    let user = user.read(|item| match item.word()? {
+        user if user.contains(':') => {
+            Err("holds a colon, which HTTP cannot carry; check the name".to_owned())
+        }
+        user => Ok(user),
+    });
+    Some(Auth::Basic {
+        user: user?,
+        password: password?,
+    })
+}
+
+/// The keys that targets and jobs share.
+pub(super) fn notification(section: &Section<'_>) -> Notification {
+    Notification {
+        title: section.read("title", title),
+        priority: section.read("priority", priority),
+        tags: section.read("tags", tags),
+        click: section.read("click", |item| urls::click(&item.word()?)),
+        attach: section.read("attach", |item| urls::fetched(&item.word()?)),
+        icon: section.read("icon", |item| urls::fetched(&item.word()?)),
+    }
+}
+
+/// How answers become text: what targets and jobs share of it.
+pub(super) fn style(section: &Section<'_>) -> Option<Style> {
+    section.read("style", |item| item.choice(STYLES))
+}
+
+fn title(item: &Item<'_>) -> Result<String, String> {
+    let title = item.word()?;
+    if title.chars().any(char::is_control) {
+        return Err(
+            "holds a line break or another control character; write it on one line".to_owned(),
+        );
+    }
+    if title.len() > TITLE_BYTES {
+        let bytes = title.len();
+        return Err(format!(
+            "is {bytes} bytes long; at most {TITLE_BYTES} are allowed"
+        ));
+    }
+    Ok(title)
+}
+
+fn priority(item: &Item<'_>) -> Result<u8, String> {
+    match item.value {
+        DeValue::Integer(int) => ntfy_rules::parse_priority(&int.to_string()),
+        DeValue::String(_) => ntfy_rules::parse_priority(&item.word()?),
+        _ => Err(item.unlike("1 to 5, or min, low, default, high or max")),
+    }
+}
+
+fn tags(item: &Item<'_>) -> Result<Vec<String>, Fault> {
+    let elements = item
+        .elements()
+        .ok_or_else(|| item.unlike("a list such as [\"💰\"]"))?;
+    let tags = elements
+        .iter()
+        .map(Item::own_word)
+        .collect::<Result<Vec<_>, _>>()?;
+    ntfy_rules::check_tags(&tags)?;
+    Ok(tags)
+}
+
+/// Whether two targets are one: an inline target may be written in several jobs.
+pub(super) fn same(one: &Target, other: &Target) -> bool {
+    same_auth(one.auth.as_ref(), other.auth.as_ref())
+        && (&one.server, &one.topic, &one.notification, one.style)
+            == (
+                &other.server,
+                &other.topic,
+                &other.notification,
+                other.style,
+            )
+        && (&one.network, one.max_bytes, one.max_parts)
+            == (&other.network, other.max_bytes, other.max_parts)
+}
+
+fn same_auth(one: Option<&Auth>, other: Option<&Auth>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(Auth::Token(one)), Some(Auth::Token(other))) => tokens::same(one, other),
+        (
+            Some(Auth::Basic { user, password }),
+            Some(Auth::Basic {
+                user: other_user,
+                password: other_password,
+            }),
+        ) => user == other_user && tokens::same(password, other_password),
+        _ => false,
+    }
+}

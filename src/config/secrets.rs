@@ -1,0 +1,49 @@
+//! Secrets: written in the file, in a variable, or in a file of their own. No message quotes one.
+
+use secrecy::SecretString;
+
+use super::{
+    expand,
+    reader::{Item, Section},
+};
+
+/// The text of a secret key: `x` holds it, `x_env` names a variable, `x_file` a file.
+pub(super) fn text(item: &Item<'_>) -> Result<String, String> {
+    let text = if item.key.ends_with("_env") {
+        from_env(item)?
+    } else if item.key.ends_with("_file") {
+        item.reading.file(&item.word()?)?.to_string()
+    } else {
+        item.text()?.into_owned()
+    };
+    if text.trim().is_empty() {
+        return Err(match item.key.strip_suffix("_env") {
+            Some(_) => format!("the environment variable {} is empty; set it", item.word()?),
+            None => "is empty; put the secret there or leave the key out".to_owned(),
+        });
+    }
+    Ok(text)
+}
+
+fn from_env(item: &Item<'_>) -> Result<String, String> {
+    let name = item.word()?;
+    let is_plain = |char: char| char.is_ascii_uppercase() || char.is_ascii_digit() || char == '_';
+    if name.chars().all(is_plain) {
+        return expand::variable(&name, item.reading.env);
+    }
+    // A name like no other may be the secret itself, pasted into the wrong key.
+    expand::variable(&name, item.reading.env).map_err(|_| {
+        format!(
+            "names no environment variable that is set; write a variable's name such as \"{}\", not the secret",
+            item.key.to_uppercase().replace("_ENV", "")
+        )
+    })
+}
+
+/// One secret out of the keys `x`, `x_env` and `x_file`: surrounding blanks are no part of it.
+pub(super) fn one(section: &Section<'_>, keys: &[&'static str]) -> Option<SecretString> {
+    section.one_of(keys)?.read(|item| {
+        let text = text(item)?;
+        Ok::<_, String>(SecretString::from(text.trim()))
+    })
+}

@@ -1,0 +1,56 @@
+//! A config file's text, and offsets in it as people count: lines and columns.
+
+use std::{path::Path, sync::Arc};
+
+/// The text with its line starts, so that a position costs a binary search.
+pub(super) struct Source<'t> {
+    pub(super) file: Arc<str>,
+    text: &'t str,
+    line_starts: Vec<usize>,
+}
+
+impl<'t> Source<'t> {
+    pub(super) fn new(file: &Path, text: &'t str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self {
+            file: Arc::from(file.display().to_string()),
+            text,
+            line_starts: std::iter::once(0)
+                .chain(breaks.map(|(at, _)| at + 1))
+                .collect(),
+        }
+    }
+
+    /// Line and column of a byte offset, both from 1; columns count characters, not bytes.
+    pub(super) fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = self.line_starts[line - 1];
+        let before = self.text.get(start..offset).unwrap_or_default();
+        (
+            line,
+            before.trim_start_matches('\u{feff}').chars().count() + 1,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters() {
+        let text = "a = 1\n名 = \"金价\" # x\n";
+        let source = Source::new(Path::new("c.toml"), text);
+        let at = |needle| source.position(text.find(needle).unwrap());
+        assert_eq!(at("a ="), (1, 1));
+        assert_eq!(at("\"金"), (2, 5));
+        assert_eq!(at("# x"), (2, 10));
+        assert_eq!(source.position(text.len()), (3, 1));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_column() {
+        let source = Source::new(Path::new("c.toml"), "\u{feff}a = 1");
+        assert_eq!(source.position("\u{feff}a".len()), (1, 2));
+    }
+}
