@@ -74,6 +74,6 @@ mod tests {
     fn a_file_that_is_nowhere_is_told_with_the_places_and_the_way_out() {
         let places = [Path::new("no-such-1"), Path::new("no-such-2")];
         let why = locate_in(None, &BTreeMap::new(), &places).unwrap_err();
-        insta::assert_snapshot!(why, @"");
+        insta::assert_snapshot!(why, @"no config file: no-such-1 and no-such-2 do not exist; write one as config.example.toml shows, or name one with --config FILE or PROMPTCRON_CONFIG");
     }
 }

@@ -121,14 +121,12 @@ fn from_json(json: &Value, api: Api) -> Result<Vec<String>, String> {
 
 /// Takes off what came along when the token was copied, and checks that a header can carry the rest.
 pub(super) fn clean(pasted: &str) -> Result<String, String> {
-    let mut token = unquoted(pasted.trim());
-    for prefix in ["authorization:", "bearer "] {
-        if let Some(head) = token.get(..prefix.len())
-            && head.eq_ignore_ascii_case(prefix)
-        {
-            token = token[prefix.len()..].trim_start();
-        }
-    }
+    let token = unquoted(pasted.trim());
+    let token = without(token, "authorization:").map_or(token, str::trim_start);
+    let token = match without(token, "bearer") {
+        Some(rest) if rest.is_empty() || rest.starts_with(char::is_whitespace) => rest.trim(),
+        _ => token,
+    };
     let token = unquoted(token);
     if token.is_empty() {
         return Err("is empty; remove it or paste it again".to_owned());
@@ -141,6 +139,12 @@ pub(super) fn clean(pasted: &str) -> Result<String, String> {
     Ok(token.to_owned())
 }
 
+/// What follows a prefix in any case.
+fn without<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    let (head, rest) = text.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest.trim_end())
+}
+
 fn unquoted(text: &str) -> &str {
     ['"', '\'']
         .into_iter()
@@ -150,7 +154,7 @@ fn unquoted(text: &str) -> &str {
 }
 
 fn token(secret: &str, position: usize) -> Token {
-    // Pieces of ASCII alone came through `clean`, so bytes are characters here.
+    // `clean` lets ASCII alone through, so that bytes are characters here.
     let tail = (secret.len() >= SHOWN_FROM).then(|| &secret[secret.len() - 4..]);
     Token {
         label: tail.map_or_else(
@@ -229,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_never_changes() {
-        assert_eq!(&*fingerprint("TOKEN1"), "PIN");
+        assert_eq!(&*fingerprint("TOKEN1"), "44f9ecee1c3fab64");
         assert_ne!(fingerprint("TOKEN1"), fingerprint("TOKEN2"));
     }
 }

@@ -51,7 +51,7 @@ pub enum ZoneSource {
     Default,
 }
 
-/// The ledger's database file; SQLite is the only one so far.
+/// The ledger's database file, `SQLite`'s.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerPath(pub PathBuf);
 
