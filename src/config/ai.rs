@@ -7,8 +7,9 @@ use toml::{Spanned, de::DeValue};
 use url::Url;
 
 use super::{
+    item::{Fault, Item},
     network,
-    reader::{Fault, Item, Section},
+    section::Section,
     tokens,
     types::{Api, Endpoint, Token},
     urls,
@@ -68,7 +69,7 @@ fn base_url(text: &str, api: Option<Api>) -> Result<Url, String> {
 
 fn model(section: &Section<'_>, api: Option<Api>) -> Option<String> {
     match api {
-        Some(Api::Openai) => section.required("model", "model = \"gpt-4o-mini\"", Item::word),
+        Some(Api::Openai) => section.required("model", "model = \"NAME\"", Item::word),
         _ if section.has("model") => section.read("model", Item::word),
         _ => Some("kimi".to_owned()),
     }

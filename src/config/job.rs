@@ -6,8 +6,10 @@ use chrono_tz::Tz;
 use toml::de::DeValue;
 
 use super::{
+    item::Item,
     ntfy,
-    reader::{Item, Reading, Section},
+    reading::Reading,
+    section::Section,
     targets::{self, Defined, Targets},
     types::{Api, CatchUp, Endpoint, Job, Overlap},
     zone,

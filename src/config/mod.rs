@@ -1,7 +1,7 @@
 //! The TOML file to checked values; every error with file, line and column.
 //!
 //! The types here are what the rest of the crate sees: everything in them is valid. Inside,
-//! [`keys`] says what a file may hold, `reader` reads values and collects what is wrong with them,
+//! [`keys`] says what a file may hold, `section` and `item` read values and collect what is wrong with them in `reading`,
 //! and `root`, `ai`, `ntfy` and `job` say what each table means.
 
 mod ai;
@@ -9,6 +9,7 @@ mod duration;
 mod env;
 mod errors;
 mod expand;
+mod item;
 mod job;
 mod keys;
 mod ledger;
@@ -16,9 +17,10 @@ mod locate;
 mod network;
 mod ntfy;
 pub mod ntfy_rules;
-mod reader;
+mod reading;
 mod root;
 mod secrets;
+mod section;
 mod source;
 mod suggest;
 mod targets;
@@ -46,6 +48,6 @@ use crate::model::Timestamp;
 /// The file cannot be read, or everything that is wrong with it, in the file's order.
 pub fn load(file: &Path, now: Timestamp, env: &dyn Env) -> Result<Config, Errors> {
     let text = fs::read_to_string(file)
-        .map_err(|why| Error::whole(file, format!("cannot be read: {}", reader::reason(&why))))?;
+        .map_err(|why| Error::whole(file, format!("cannot be read: {}", reading::reason(&why))))?;
     parse(&text, file, now, env)
 }

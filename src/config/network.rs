@@ -2,11 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use super::{
-    reader::{Item, Section, cannot_read},
-    types::Network,
-    urls,
-};
+use super::{item::Item, reading::cannot_read, section::Section, types::Network, urls};
 
 /// Reads both keys; what is wrong with one is reported, and fails the file.
 pub(super) fn read(section: &Section<'_>) -> Network {

@@ -6,9 +6,10 @@ use toml::de::DeValue;
 use url::Url;
 
 use super::{
-    network, ntfy_rules,
-    reader::{Fault, Item, Section},
-    secrets, tokens,
+    item::{Fault, Item},
+    network, ntfy_rules, secrets,
+    section::Section,
+    tokens,
     types::{Auth, Notification, Target},
     urls,
 };

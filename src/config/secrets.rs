@@ -2,10 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::{
-    expand,
-    reader::{Item, Section},
-};
+use super::{expand, item::Item, section::Section};
 
 /// The text of a secret key: `x` holds it, `x_env` names a variable, `x_file` a file.
 pub(super) fn text(item: &Item<'_>) -> Result<String, String> {

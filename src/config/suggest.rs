@@ -6,6 +6,10 @@ pub(super) fn nearest<'n>(
     names: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'n str> {
     let wrong = wrong.to_lowercase();
+    let names: Vec<_> = names.into_iter().collect();
+    if let Some(longer) = names.iter().find(|name| is_abbreviation(&wrong, name)) {
+        return Some(longer);
+    }
     names
         .into_iter()
         .map(|name| {
@@ -17,6 +21,11 @@ pub(super) fn nearest<'n>(
         .filter(|(distance, name)| *distance <= reach(name))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// `prio` for `priority`.
+fn is_abbreviation(short: &str, name: &str) -> bool {
+    short.chars().count() >= 3 && name.to_lowercase().starts_with(short)
 }
 
 /// How many slips of the finger a name of this length may be away.
@@ -61,6 +70,7 @@ mod tests {
         assert_eq!(nearest("promt", names), Some("prompt"));
         assert_eq!(nearest("Priority", names), Some("priority"));
         assert_eq!(nearest("nfty", names), Some("ntfy"));
+        assert_eq!(nearest("prio", names), Some("priority"));
         assert_eq!(nearest("colour", names), None);
     }
 

@@ -7,12 +7,7 @@ use std::{
 
 use toml::de::DeValue;
 
-use super::{
-    keys, ntfy,
-    reader::{Item, Section},
-    suggest,
-    types::Target,
-};
+use super::{item::Item, keys, ntfy, section::Section, suggest, types::Target};
 
 /// Every name that may be referred to; None for one whose table has an error of its own.
 pub(super) type Defined<T> = BTreeMap<Arc<str>, Option<Arc<T>>>;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
-    reader::{Fault, Item},
+    item::{Fault, Item},
     secrets,
     types::{Api, Token},
 };
