@@ -1,6 +1,8 @@
 //! Whole config files: each kind of mistake with its message, what a valid file comes to, and that
 //! the example shows every key.
 
+#![allow(clippy::unwrap_used, reason = "a test may end at once")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -285,6 +287,18 @@ fn what_is_allowed_but_odd_is_a_warning_with_its_place() {
 }
 
 #[test]
+fn a_file_saved_on_windows_loads() {
+    let text = fs::read_to_string("tests/config/valid/smallest.toml").unwrap();
+    let text = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    let config = config::parse(&text, Path::new("c.toml"), now(), &env());
+    let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.jobs[0].position, (8, 8));
+    let wrong = text.replace("api", "apy");
+    let errors = config::parse(&wrong, Path::new("c.toml"), now(), &env()).unwrap_err();
+    assert_eq!(errors.0[1].position, Some((2, 1)));
+}
+
+#[test]
 fn an_inline_target_written_in_two_jobs_is_one() {
     let config = valid("inline.toml");
     let names: Vec<_> = config.targets.keys().map(|name| &**name).collect();
@@ -306,6 +320,29 @@ fn a_file_that_is_not_there_is_told() {
         errors.to_string(),
         "tests/config/none.toml: cannot be read: there is no such file; check the path"
     );
+}
+
+/// Ten thousand references, names and positions to look up: none may cost a walk through the file.
+#[test]
+fn ten_thousand_jobs_load_and_share_their_texts() {
+    let head = fs::read_to_string("tests/config/valid/smallest.toml").unwrap();
+    let mut text = head.clone();
+    for i in 0..10_000 {
+        let minute = i % 60;
+        text += &format!(
+            "[[job]]\nname = \"任务{i}\"\ncron = \"{minute} 8 * * 1-5\"\nprompt = \"分析一下当前国内上海金价格\"\nai = \"kimi\"\nntfy = \"phone\"\ntitle = \"金价分析\"\ntags = [\"💰\"]\n"
+        );
+    }
+    let start = std::time::Instant::now();
+    let config = config::parse(&text, Path::new("big.toml"), now(), &env());
+    let took = start.elapsed();
+    let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.jobs.len(), 10_001);
+    let last = config.jobs.last().unwrap();
+    assert_eq!(last.position, (head.lines().count() + 8 * 9_999 + 2, 8));
+    assert!(std::sync::Arc::ptr_eq(&last.prompt, &config.jobs[0].prompt));
+    // A walk per look-up would take minutes; the bound is wide for slow machines.
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
 mod example {
@@ -395,7 +432,9 @@ mod example {
             tried += 1;
             let read = config::parse(&lines.join("\n"), Path::new(FILE), now(), &BTreeMap::new());
             for error in read.err().map(|errors| errors.0).unwrap_or_default() {
-                let rival = error.message.contains("keep one");
+                let rival = ["keep one", "beside"]
+                    .iter()
+                    .any(|word| error.message.contains(word));
                 let elsewhere =
                     error.message.contains("is not set") || error.message.contains("no such file");
                 assert!(rival || elsewhere, "{FILE}: {key}: {error}");

@@ -6,11 +6,12 @@ use chrono_tz::Tz;
 use toml::de::DeValue;
 
 use super::{
+    defined::Defined,
     item::Item,
     ntfy,
     reading::Reading,
     section::Section,
-    targets::{self, Defined, Targets},
+    targets::Targets,
     types::{Api, CatchUp, Endpoint, Job, Overlap},
     zone,
 };
@@ -188,16 +189,14 @@ impl<'r> Jobs<'r> {
     }
 
     fn endpoint(&self, section: &Section<'r>) -> Option<Arc<str>> {
-        if section.has("ai") {
-            return section.read("ai", |item| {
-                targets::refer(&item.word()?, "ai", self.endpoints)
-            });
+        match section.item("ai") {
+            Some(item) => self.endpoints.refer(&item),
+            None => self.endpoints.only(section),
         }
-        targets::only(section, "ai", "ai.kimi", self.endpoints.keys())
     }
 
     fn use_search(&self, section: &Section<'r>, ai: Option<&Arc<str>>) -> Option<bool> {
-        let endpoint = ai.and_then(|name| self.endpoints.get(name)?.as_ref());
+        let endpoint = ai.and_then(|name| self.endpoints.get(name));
         section.read("use_search", |item| match endpoint {
             Some(endpoint) if endpoint.api == Api::Openai => Err(format!(
                 "[ai.{}] is not of api = \"kimi\", which alone knows it; remove it",

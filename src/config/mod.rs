@@ -5,6 +5,7 @@
 //! and `root`, `ai`, `ntfy` and `job` say what each table means.
 
 mod ai;
+mod defined;
 mod duration;
 mod env;
 mod errors;

@@ -43,6 +43,12 @@ pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<T
     let max_parts = section.read("max_parts", |item| item.int(1..=50));
     let network = network::read(section);
     let (server, topic) = (server?, topic?);
+    if server.path().ends_with(&format!("/{topic}/")) {
+        let at = section.item("server").map_or(section.at, |item| item.at);
+        section
+            .reading
+            .fault(at, "server: ends in the topic; keep the server alone here");
+    }
     let default_bytes = if server.host_str() == Some(PUBLIC_HOST) {
         PUBLIC_BYTES
     } else {

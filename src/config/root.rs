@@ -3,13 +3,11 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
-use toml::{
-    Spanned,
-    de::{DeString, DeTable},
-};
+use toml::de::DeTable;
 
 use super::{
     ai,
+    defined::Defined,
     env::Env,
     errors::{Error, Errors},
     item::Item,
@@ -17,8 +15,8 @@ use super::{
     keys, ledger, ntfy,
     reading::Reading,
     section::Section,
-    targets::{Defined, Targets},
-    types::{Config, Endpoint, Job, LedgerPath, ZoneSource},
+    targets::Targets,
+    types::{Config, Job, LedgerPath, ZoneSource},
     zone,
 };
 use crate::model::Timestamp;
@@ -47,7 +45,12 @@ pub fn parse(text: &str, file: &Path, now: Timestamp, env: &dyn Env) -> Result<C
 fn syntax(reading: &Reading<'_>, why: &toml::de::Error) -> Errors {
     let at = why.span().map_or(0, |span| span.start);
     let message = match why.message() {
-        "duplicate key" => "this key or table is there already; keep one of the two".to_owned(),
+        "duplicate key" => {
+            let key = why
+                .span()
+                .map_or("this key", |span| reading.source.text(span));
+            format!("{key} is there already; keep one of the two")
+        }
         message => format!("not TOML: {message}; see https://toml.io for the syntax"),
     };
     Errors::from(Error {
@@ -65,8 +68,9 @@ fn read<'r>(
 ) -> Option<Config> {
     let root = Section::open(reading, String::new(), 0, document, keys::ROOT);
     let (timezone, timezone_source) = timezone(&root);
-    let endpoints = tables(&root, "ai", keys::AI, ai::endpoint);
-    let defined = tables(&root, "ntfy", keys::NTFY, |section, name| {
+    let mut endpoints = Defined::tables(&root, "ai", keys::AI, ai::endpoint);
+    endpoints.require(&root, "api, base_url and tokens");
+    let defined = Defined::tables(&root, "ntfy", keys::NTFY, |section, name| {
         ntfy::target(section, Some(name))
     });
     let mut targets = Targets::new(defined);
@@ -87,17 +91,10 @@ fn read<'r>(
         ledger: ledger?,
         alerts,
         targets: targets.finish(),
-        endpoints: valid(endpoints),
+        endpoints: endpoints.into_valid().collect(),
         jobs,
         warnings: Vec::new(),
     })
-}
-
-fn valid(endpoints: Defined<Endpoint>) -> std::collections::BTreeMap<Arc<str>, Arc<Endpoint>> {
-    let endpoints = endpoints.into_iter();
-    endpoints
-        .filter_map(|(name, endpoint)| Some((name, endpoint?)))
-        .collect()
 }
 
 fn timezone(root: &Section<'_>) -> (Tz, ZoneSource) {
@@ -115,76 +112,11 @@ fn ledger(root: &Section<'_>) -> Option<LedgerPath> {
     let Some(item) = root.item("ledger") else {
         return Some(ledger::default(env));
     };
-    let section = open(&item, "[ledger]".to_owned(), keys::LEDGER)?;
+    let section = Section::of(&item, "[ledger]".to_owned(), keys::LEDGER)?;
     if !section.has("url") {
         return Some(ledger::default(env));
     }
     section.read("url", |item| ledger::parse(&item.word()?, env))
-}
-
-/// The value as a table; anything else is reported.
-fn open<'r>(item: &Item<'r>, label: String, keys: &'static [&'static str]) -> Option<Section<'r>> {
-    let Some(table) = item.value.as_table() else {
-        item.fault(&item.unlike(&format!("a table {label}")));
-        return None;
-    };
-    Some(Section::open(item.reading, label, item.at, table, keys))
-}
-
-/// Reads `[kind.NAME]` tables; a name whose table is wrong stays known, so that jobs may refer to it.
-fn tables<'r, T>(
-    root: &Section<'r>,
-    kind: &'static str,
-    keys: &'static [&'static str],
-    read: impl Fn(&Section<'r>, &Arc<str>) -> Option<T>,
-) -> Defined<T> {
-    let mut defined = Defined::new();
-    let Some(item) = root.item(kind) else {
-        return defined;
-    };
-    let Some(table) = item.value.as_table() else {
-        item.fault(&item.unlike(&format!("a table with a name: write [{kind}.NAME]")));
-        return defined;
-    };
-    if let Some(key) = table
-        .keys()
-        .find(|key| keys.contains(&key.get_ref().as_ref()) && !is_table(table, key))
-    {
-        let message = format!("[{kind}] needs a name; write [{kind}.NAME] above its keys");
-        root.reading.fault(key.span().start, message);
-        return defined;
-    }
-    for (key, value) in table {
-        if let Some(name) = name(&item, kind, key) {
-            let label = format!("[{kind}.{name}]");
-            let section = open(&item.inner(value), label, keys);
-            let read = section
-                .and_then(|section| read(&section, &name))
-                .map(Arc::new);
-            defined.insert(name, read);
-        }
-    }
-    defined
-}
-
-fn is_table(table: &DeTable<'_>, key: &Spanned<DeString<'_>>) -> bool {
-    table
-        .get(key.get_ref().as_ref())
-        .is_some_and(|value| value.get_ref().is_table())
-}
-
-/// The NAME of `[kind.NAME]`, if it can stand in messages, in the ledger and beside inline targets.
-fn name(item: &Item<'_>, kind: &str, key: &Spanned<DeString<'_>>) -> Option<Arc<str>> {
-    let name = key.get_ref();
-    let is_odd = |char: char| char.is_control() || char.is_whitespace() || char == '/';
-    if name.is_empty() || name.chars().any(is_odd) {
-        let message = format!(
-            "{name:?} cannot name a [{kind}.NAME]; use letters and digits of any script, - and _"
-        );
-        item.reading.fault(key.span().start, message);
-        return None;
-    }
-    Some(item.reading.intern(name))
 }
 
 fn all_jobs<'r>(root: &Section<'r>, mut jobs: Jobs<'r>) -> Vec<Arc<Job>> {
@@ -201,8 +133,17 @@ fn all_jobs<'r>(root: &Section<'r>, mut jobs: Jobs<'r>) -> Vec<Arc<Job>> {
         item.fault("is an empty list; add a [[job]] with name, cron and prompt");
     }
     let read = elements.iter().filter_map(|element| {
-        let section = open(element, "[[job]]".to_owned(), keys::JOB)?;
+        let section = Section::of(element, job_label(element), keys::JOB)?;
         jobs.read(&section).map(Arc::new)
     });
     read.collect()
+}
+
+/// How messages call a job: by its name, where it has one.
+fn job_label(job: &Item<'_>) -> String {
+    let name = job.value.as_table().and_then(|job| job.get("name"));
+    match name.and_then(|name| name.get_ref().as_str()) {
+        Some(name) => format!("job {name:?}"),
+        None => "[[job]]".to_owned(),
+    }
 }

@@ -54,6 +54,19 @@ impl<'r> Section<'r> {
         }
     }
 
+    /// The item as a table; anything else is reported.
+    pub(super) fn of(
+        item: &Item<'r>,
+        label: String,
+        keys: &'static [&'static str],
+    ) -> Option<Self> {
+        let Some(table) = item.value.as_table() else {
+            item.fault(&item.unlike(&format!("a table {label}")));
+            return None;
+        };
+        Some(Self::open(item.reading, label, item.at, table, keys))
+    }
+
     /// A key's value, if the key is there.
     pub(super) fn item(&self, key: &'static str) -> Option<Item<'r>> {
         debug_assert!(self.keys.contains(&key), "{key} is missing in keys.rs");

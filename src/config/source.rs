@@ -1,6 +1,6 @@
 //! A config file's text, and offsets in it as people count: lines and columns.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
 /// The text with its line starts, so that a position costs a binary search.
 pub(super) struct Source<'t> {
@@ -21,11 +21,16 @@ impl<'t> Source<'t> {
         }
     }
 
+    /// A piece of the text.
+    pub(super) fn text(&self, span: Range<usize>) -> &'t str {
+        self.text.get(span).unwrap_or_default()
+    }
+
     /// Line and column of a byte offset, both from 1; columns count characters, not bytes.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let line = self.line_starts.partition_point(|start| *start <= offset);
         let start = self.line_starts[line - 1];
-        let before = self.text.get(start..offset).unwrap_or_default();
+        let before = self.text(start..offset);
         (
             line,
             before.trim_start_matches('\u{feff}').chars().count() + 1,

@@ -7,10 +7,7 @@ use std::{
 
 use toml::de::DeValue;
 
-use super::{item::Item, keys, ntfy, section::Section, suggest, types::Target};
-
-/// Every name that may be referred to; None for one whose table has an error of its own.
-pub(super) type Defined<T> = BTreeMap<Arc<str>, Option<Arc<T>>>;
+use super::{defined::Defined, item::Item, keys, ntfy, section::Section, types::Target};
 
 /// The targets known so far; inline ones join while jobs are read.
 pub(super) struct Targets {
@@ -26,22 +23,17 @@ impl Targets {
 
     /// All of them by name.
     pub(super) fn finish(self) -> BTreeMap<Arc<str>, Arc<Target>> {
-        let defined = self
-            .defined
-            .into_iter()
-            .filter_map(|(name, t)| Some((name, t?)));
         let inline = self
             .inline
             .into_iter()
             .map(|(name, (_, target))| (name, target));
-        defined.chain(inline).collect()
+        self.defined.into_valid().chain(inline).collect()
     }
 
     /// A job's targets; without the key the only one that is defined.
     pub(super) fn of_job(&mut self, job: &Section<'_>) -> Option<Vec<Arc<str>>> {
         let Some(item) = job.item("ntfy") else {
-            let only = only(job, "ntfy", "ntfy.phone", self.defined.keys())?;
-            return Some(vec![only]);
+            return self.defined.only(job).map(|only| vec![only]);
         };
         match item.elements() {
             Some(elements) => self.list(&item, &elements),
@@ -57,9 +49,7 @@ impl Targets {
         for element in elements {
             let name = self.one(element)?;
             if names.contains(&name) {
-                element.fault(&format!(
-                    "{name:?} is named twice; each target gets one push"
-                ));
+                element.fault("this target is named twice; each gets one push");
             }
             names.push(name);
         }
@@ -70,11 +60,9 @@ impl Targets {
     pub(super) fn one(&mut self, item: &Item<'_>) -> Option<Arc<str>> {
         match item.value {
             DeValue::Table(_) => self.inline(item),
-            DeValue::String(_) => item.read(|item| refer(&item.word()?, "ntfy", &self.defined)),
+            DeValue::String(_) => self.defined.refer(item),
             _ => {
-                let wanted =
-                    "a target's name, an inline table { topic = \"…\" }, or a list of them";
-                item.fault(&item.unlike(wanted));
+                item.fault(&item.unlike("a target's name or an inline table { topic = \"…\" }"));
                 None
             }
         }
@@ -94,45 +82,11 @@ impl Targets {
             Some((first, known)) if !ntfy::same(known, &target) => {
                 let (line, _) = item.reading.source.position(*first);
                 item.fault(&format!(
-                    "{name} is written in line {line} with other settings; give it one table [ntfy.NAME] and name that in both"
+                    "this topic is written in line {line} with other settings; give it one table [ntfy.NAME] and name that in both"
                 ));
             }
             Some(_) => {}
         }
         Some(name)
     }
-}
-
-/// The defined name, or an error that lists them.
-pub(super) fn refer<T>(name: &str, kind: &str, defined: &Defined<T>) -> Result<Arc<str>, String> {
-    if let Some((known, _)) = defined.get_key_value(name) {
-        return Ok(Arc::clone(known));
-    }
-    if defined.is_empty() {
-        return Err(format!("no [{kind}.NAME] is defined; add [{kind}.{name}]"));
-    }
-    let names = || defined.keys().map(|name| &**name);
-    let near = suggest::did_you_mean(name, names());
-    let list = suggest::listed(names());
-    Err(format!("{name:?} is not defined{near} (defined: {list})"))
-}
-
-/// The only name there is; a job that names none is reported where there are others or none.
-pub(super) fn only<'n>(
-    job: &Section<'_>,
-    key: &'static str,
-    example: &str,
-    mut names: impl ExactSizeIterator<Item = &'n Arc<str>>,
-) -> Option<Arc<str>> {
-    if names.len() == 1 {
-        return names.next().map(Arc::clone);
-    }
-    if names.len() == 0 {
-        job.missing(key, &format!("a table [{example}]"));
-    } else {
-        let names: Vec<_> = names.map(|name| &**name).collect();
-        let hint = format!("{key} = \"NAME\" with one of {}", suggest::listed(names));
-        job.missing(key, &hint);
-    }
-    None
 }
