@@ -284,6 +284,11 @@ fn what_is_allowed_but_odd_is_a_warning_with_its_place() {
         ]
     );
     assert_eq!(config.endpoints["kimi"].tokens.len(), 2);
+
+    let file = Path::new("tests/config/valid/odd.toml");
+    let earlier = "2025-12-23T23:59:59Z".parse().unwrap();
+    let config = config::load(file, earlier, &env()).unwrap();
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
 }
 
 #[test]

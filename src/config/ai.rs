@@ -136,9 +136,7 @@ fn json(item: &Item<'_>) -> Result<Value, Fault> {
     Ok(match item.value {
         DeValue::String(_) => Value::String(item.text().map_err(blame)?.into_owned()),
         DeValue::Boolean(bool) => Value::Bool(*bool),
-        DeValue::Integer(int) => i64::from_str_radix(int.as_str(), int.radix())
-            .map(Value::from)
-            .map_err(|_| blame(format!("{int} is too large a number")))?,
+        DeValue::Integer(_) => Value::from(item.whole().map_err(blame)?),
         DeValue::Float(float) => float
             .as_str()
             .parse()

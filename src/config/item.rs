@@ -91,18 +91,22 @@ impl<'r> Item<'r> {
             .ok_or_else(|| self.unlike("true or false, without quotes"))
     }
 
+    /// A whole number of any size that TOML promises to hold.
+    pub(super) fn whole(&self) -> Result<i64, String> {
+        let wanted = || self.unlike("a whole number");
+        let int = self.value.as_integer().ok_or_else(wanted)?;
+        i64::from_str_radix(int.as_str(), int.radix())
+            .map_err(|_| format!("{int} is too large a number; TOML holds 64 bits"))
+    }
+
+    /// A whole number within bounds.
     pub(super) fn int(&self, allowed: RangeInclusive<usize>) -> Result<usize, String> {
         let (low, high) = (allowed.start(), allowed.end());
-        let wanted = format!("a whole number from {low} to {high}");
-        let int = self
-            .value
-            .as_integer()
-            .ok_or_else(|| self.unlike(&wanted))?;
-        i64::from_str_radix(int.as_str(), int.radix())
+        let int = self.whole()?;
+        usize::try_from(int)
             .ok()
-            .and_then(|int| usize::try_from(int).ok())
             .filter(|int| allowed.contains(int))
-            .ok_or_else(|| format!("{int} is out of range; expected {wanted}"))
+            .ok_or_else(|| format!("{int} is out of range; use {low} to {high}"))
     }
 
     /// A duration such as `15m` that may be zero.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     model::{JobName, Timestamp},
-    schedule::Schedule,
+    schedule::{Patterns, Schedule, ScheduleError},
 };
 
 const CATCH_UP: &[(&str, CatchUp)] = &[
@@ -44,8 +44,7 @@ pub(super) struct Jobs<'r> {
     pub(super) targets: &'r mut Targets,
     /// Where each name was given first.
     names: HashMap<String, usize>,
-    /// Reading a cron text costs 20 µs, and many jobs share one.
-    patterns: HashMap<(String, Tz), Schedule>,
+    patterns: Patterns,
 }
 
 impl<'r> Jobs<'r> {
@@ -63,7 +62,7 @@ impl<'r> Jobs<'r> {
             endpoints,
             targets,
             names: HashMap::new(),
-            patterns: HashMap::new(),
+            patterns: Patterns::default(),
         }
     }
 
@@ -139,7 +138,7 @@ impl<'r> Jobs<'r> {
         };
         // A wrong zone is an error already; the rest is checked as if it were the file's.
         let schedule = when.read(|item| self.parse(item, zone.unwrap_or(self.zone)))?;
-        if when.key == "at" && enabled && schedule.next_after(self.now).is_none() {
+        if enabled && schedule.is_past(self.now) {
             let message = "at: this instant is past; the job will not run by itself";
             self.reading.warn(when.at, message);
         }
@@ -147,20 +146,17 @@ impl<'r> Jobs<'r> {
     }
 
     fn parse(&mut self, item: &Item<'r>, zone: Tz) -> Result<Schedule, String> {
-        match item.key {
-            "cron" => self.cron(item.word()?, zone),
-            "every" => Schedule::every(item.positive()?, zone).map_err(|why| why.0),
-            _ => Schedule::at(&wall_clock(item)?, zone).map_err(|why| why.0),
-        }
-    }
-
-    fn cron(&mut self, text: String, zone: Tz) -> Result<Schedule, String> {
-        if let Some(known) = self.patterns.get(&(text.clone(), zone)) {
-            return Ok(known.clone());
-        }
-        let schedule = Schedule::cron(&text, zone).map_err(|why| why.0)?;
-        self.patterns.insert((text, zone), schedule.clone());
-        Ok(schedule)
+        let schedule = match item.key {
+            "cron" => self.patterns.cron(&item.word()?, zone),
+            "every" => Schedule::every(item.positive()?, zone),
+            _ => Schedule::at(&wall_clock(item)?, zone),
+        };
+        schedule.map_err(|ScheduleError(why)| {
+            // The key stands before every message; some of the schedule's own begin with it too.
+            let key = why.strip_prefix(item.key);
+            let bare = key.and_then(|rest| rest.strip_prefix(": "));
+            bare.unwrap_or(&why).to_owned()
+        })
     }
 
     fn prompt(&self, section: &Section<'r>) -> Option<Arc<str>> {

@@ -192,7 +192,7 @@ fn title(item: &Item<'_>) -> Result<String, String> {
 
 fn priority(item: &Item<'_>) -> Result<u8, String> {
     match item.value {
-        DeValue::Integer(int) => ntfy_rules::parse_priority(&int.to_string()),
+        DeValue::Integer(_) => ntfy_rules::check_priority(item.whole()?),
         DeValue::String(_) => ntfy_rules::parse_priority(&item.word()?),
         _ => Err(item.unlike("1 to 5, or min, low, default, high or max")),
     }
