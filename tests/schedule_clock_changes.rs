@@ -3,6 +3,10 @@
 //! The oracle shares no code with the planner: it goes from UTC to the wall clock only,
 //! matches fields with a reader of its own, and knows a repeated or skipped reading by the
 //! latest one that the wall clock has shown.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows a test only by its attribute, not its helpers"
+)]
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;

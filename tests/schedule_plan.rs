@@ -1,4 +1,8 @@
 //! What the planner decides in the situations that people will meet.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy knows a test only by its attribute, not its helpers"
+)]
 
 use std::{
     fmt::Write,

@@ -8,7 +8,8 @@
 use chrono_tz::Tz;
 
 use super::{
-    pattern::{DAY, Pattern},
+    DAY,
+    pattern::Pattern,
     zone::{self, Stretch, Wall},
 };
 

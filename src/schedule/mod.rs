@@ -2,7 +2,10 @@
 //!
 //! croner reads cron text; which instants it means around clock changes is decided here.
 
+mod at;
 mod cron;
+mod days;
+mod field;
 mod jitter;
 mod pattern;
 mod patterns;
@@ -25,6 +28,9 @@ pub use self::{
         plan,
     },
 };
+
+/// Seconds in a day of the wall clock.
+const DAY: i64 = 86_400;
 
 /// Instants lie in the years 1970 to 9999, as seconds since the Unix epoch: all that a
 /// clock can show, and a day's room in chrono's range for every offset.
@@ -106,7 +112,7 @@ impl Schedule {
     /// # Errors
     /// Text that is no date and time, names a zone of its own, or is outside 1970 to 9998.
     pub fn at(text: &str, zone: Tz) -> Result<Self, ScheduleError> {
-        text::wall_time(text.trim()).map(|at| Self::new(When::At(at), zone))
+        at::wall_time(text.trim()).map(|at| Self::new(When::At(at), zone))
     }
 
     fn new(when: When, zone: Tz) -> Self {

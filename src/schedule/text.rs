@@ -1,45 +1,12 @@
-//! Cron text as people write it: the checks and messages that come before croner's own.
-//!
-//! croner names no field in its errors and reads a name in any field (`MON` as minute 1),
-//! so each field is looked at here first; what passes is still croner's to judge.
+//! Cron text as people write it: nicknames, the number of fields, croner's reading of them,
+//! and errors that name the field.
 
-use chrono::{Datelike, NaiveDateTime, Timelike};
+use croner::parser::{CronParser, Seconds, Year};
 
-use super::ScheduleError;
-
-/// One field of a pattern and what may stand in it.
-pub(super) struct Field {
-    /// The name people know it by.
-    pub(super) name: &'static str,
-    min: u32,
-    max: u32,
-    names: &'static [&'static str],
-    /// The number of the first name.
-    first_name: u32,
-}
-
-/// The six fields, seconds first.
-pub(super) const FIELDS: [Field; 6] = [
-    Field::numeric("second", 0, 59),
-    Field::numeric("minute", 0, 59),
-    Field::numeric("hour", 0, 23),
-    Field::numeric("day-of-month", 1, 31),
-    Field {
-        names: &[
-            "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-        ],
-        first_name: 1,
-        ..Field::numeric("month", 1, 12)
-    },
-    Field {
-        names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
-        ..Field::numeric("day-of-week", 0, 7)
-    },
-];
-
-/// Where the day fields stand in [`FIELDS`].
-pub(super) const DAY_OF_MONTH: usize = 3;
-pub(super) const DAY_OF_WEEK: usize = 5;
+use super::{
+    ScheduleError,
+    field::{DAY_OF_MONTH, DAY_OF_WEEK, FIELDS},
+};
 
 const FIVE_OR_SIX: &str = "write 5 (minute hour day-of-month month day-of-week), such as `0 8 * * 1-5`, or 6 with seconds first";
 
@@ -69,7 +36,7 @@ pub(super) fn fields(text: &str) -> Result<[&str; 6], ScheduleError> {
 
 fn expand(nickname: &str) -> Result<&'static str, ScheduleError> {
     let name = nickname.to_ascii_lowercase();
-    match name.split_whitespace().next().unwrap_or_default() {
+    match name.as_str() {
         "yearly" | "annually" => Ok("0 0 1 1 *"),
         "monthly" => Ok("0 0 1 * *"),
         "weekly" => Ok("0 0 * * 0"),
@@ -78,7 +45,7 @@ fn expand(nickname: &str) -> Result<&'static str, ScheduleError> {
         "reboot" => Err(ScheduleError(
             "@reboot names no instant, and a restart must not ask again; write a time such as `0 8 * * *`, or `promptcron once JOB` to run it now".into(),
         )),
-        "every" => Err(ScheduleError(
+        _ if name.starts_with("every") => Err(ScheduleError(
             "`@every` is a key of its own here: write `every = \"15m\"` instead of `cron`".into(),
         )),
         _ => Err(ScheduleError(format!(
@@ -102,203 +69,56 @@ fn split(text: &str) -> Result<[&str; 6], ScheduleError> {
     }
 }
 
-/// A one-shot's date and time.
+/// The fields as croner reads them.
 ///
 /// # Errors
-/// Text that is none, carries an offset or fractions, or is outside the years 1970 to 9998.
-pub(super) fn wall_time(text: &str) -> Result<NaiveDateTime, ScheduleError> {
-    let wrong = |why: &str| {
-        ScheduleError(format!(
-            "at: `{text}` {why}; write a wall-clock time such as `2026-12-24T08:00`"
-        ))
-    };
-    let formats = [
-        "%Y-%m-%dT%H:%M",
-        "%Y-%m-%dT%H:%M:%S",
-        "%Y-%m-%d %H:%M",
-        "%Y-%m-%d %H:%M:%S",
-    ];
-    let Some(at) = formats
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-    else {
-        let time = text.split_once(['T', ' ']).map_or("", |(_, time)| time);
-        return Err(wrong(if time.contains(['Z', 'z', '+', '-']) {
-            "carries an offset, but is read in the job's `timezone`"
-        } else if time.contains('.') {
-            "carries fractions of a second"
-        } else {
-            "is no date and time"
-        }));
-    };
-    // chrono reads a second 60 as a fraction beyond 59.
-    if at.nanosecond() != 0 {
-        return Err(wrong("is a leap second, which no clock here shows"));
-    }
-    if !(1970..=9998).contains(&at.year()) {
-        return Err(wrong("is outside the years 1970 to 9998"));
-    }
-    Ok(at)
+/// What croner refuses, with the field named.
+pub(super) fn parse(fields: [&str; 6]) -> Result<croner::Cron, ScheduleError> {
+    let parser = CronParser::builder()
+        .seconds(Seconds::Required)
+        .year(Year::Disallowed)
+        .build();
+    parser
+        .parse(&fields.join(" "))
+        .map_err(|whole| blame(&parser, fields, &whole.to_string()))
 }
 
-impl Field {
-    const fn numeric(name: &'static str, min: u32, max: u32) -> Self {
-        Self {
-            name,
-            min,
-            max,
-            names: &[],
-            first_name: 0,
-        }
-    }
-
-    fn is_day_of_week(&self) -> bool {
-        self.name == FIELDS[DAY_OF_WEEK].name
-    }
-
-    fn is_day_of_month(&self) -> bool {
-        self.name == FIELDS[DAY_OF_MONTH].name
-    }
-
-    fn check(&self, items: &str) -> Result<(), String> {
-        let items = match items.strip_prefix('+') {
-            Some(rest) if self.is_day_of_week() => rest,
-            _ => items,
-        };
-        if items.contains(',') && items.split(',').any(|item| item == "*") {
-            return Err(format!(
-                "`{items}` adds to `*`, which is every value already; write `*`"
+/// croner's error with the field it is about: the one that fails among `*`s.
+fn blame(parser: &CronParser, fields: [&str; 6], whole: &str) -> ScheduleError {
+    for (index, text) in fields.into_iter().enumerate() {
+        let mut alone = ["*"; 6];
+        alone[index] = text;
+        if let Err(e) = parser.parse(&alone.join(" ")) {
+            let name = FIELDS[index].name;
+            return ScheduleError(format!(
+                "{name}: `{text}` is not allowed: {}",
+                plain(&e.to_string())
             ));
         }
-        items.split(',').try_for_each(|item| self.check_item(item))
     }
+    ScheduleError(plain(whole))
+}
 
-    /// One item of a list: a value, a range or `*`, perhaps with a step or a day suffix.
-    fn check_item(&self, item: &str) -> Result<(), String> {
-        let (range, step) = match item.split_once('/') {
-            Some((range, step)) => (range, Some(step)),
-            None => (item, None),
-        };
-        if let Some((_, nth)) = range.split_once('#') {
-            self.check_nth(item, nth)?;
-        }
-        let range = self.without_suffix(range);
-        match range {
-            "" if item.is_empty() => {
-                return Err(format!(
-                    "empty item; remove the extra comma, or write {}",
-                    self.allowed()
-                ));
-            }
-            // `L` and `LW` stand alone: the suffix is all there is.
-            "" if step.is_none() => {}
-            "*" => {}
-            "?" if self.is_day_of_month() || self.is_day_of_week() => {}
-            _ => self.check_values(range, step)?,
-        }
-        step.map_or(Ok(()), |step| self.check_step(item, step))
-    }
+/// croner's message in the manner of ours: lower case, no full stop, no inner type's name.
+pub(super) fn plain(message: &str) -> String {
+    let message = message.strip_prefix("Component error: ").unwrap_or(message);
+    let message = message.trim_end_matches('.');
+    let mut chars = message.chars();
+    let first = chars.next().map(|c| c.to_ascii_lowercase());
+    first.into_iter().chain(chars).collect()
+}
 
-    fn check_values(&self, range: &str, step: Option<&str>) -> Result<(), String> {
-        let Some((from, to)) = range.split_once('-') else {
-            if range.is_empty() {
-                let step = step.unwrap_or_default();
-                return Err(format!(
-                    "`/{step}` has a step without a range; write `*/{step}`"
-                ));
-            }
-            let value = self.value(range, range)?;
-            return step.map_or(Ok(()), |step| {
-                Err(format!(
-                    "`{range}/{step}` has a step without a range; write `{value}-{}/{step}`",
-                    self.max
-                ))
-            });
-        };
-        let (from, to) = (self.value(from, range)?, self.range_end(to, range)?);
-        if from <= to {
-            return Ok(());
-        }
-        let last = if self.is_day_of_week() { 6 } else { self.max };
-        Err(format!(
-            "`{range}` runs backwards; write it as two ranges: `{from}-{last},{}-{to}`",
-            self.min
-        ))
-    }
-
-    fn check_step(&self, item: &str, step: &str) -> Result<(), String> {
-        // A day suffix may follow the step; croner judges it.
-        let digits = step.split('#').next().unwrap_or_default();
-        match digits.parse::<u32>() {
-            Ok(0) => Err(format!(
-                "`{item}` has a step of 0, which never moves on; write 1 or more"
-            )),
-            Ok(_) => Ok(()),
-            Err(_) => Err(format!(
-                "`{item}` has no number after its `/`; write a step such as `*/5`"
-            )),
-        }
-    }
-
-    fn check_nth(&self, item: &str, nth: &str) -> Result<(), String> {
-        match nth {
-            _ if !self.is_day_of_week() => Ok(()),
-            "1" | "2" | "3" | "4" | "5" | "L" | "l" => Ok(()),
-            _ => Err(format!(
-                "`{item}` names no week of a month; write `#1` to `#5`, or `L` for the last"
-            )),
-        }
-    }
-
-    /// The item without what only day fields may carry: `L`, `W` and `#n`.
-    fn without_suffix<'a>(&self, item: &'a str) -> &'a str {
-        let is_last = |c: char| c.eq_ignore_ascii_case(&'l');
-        let is_day = |c: char| is_last(c) || c.eq_ignore_ascii_case(&'w');
-        if self.is_day_of_week() {
-            let item = item.split('#').next().unwrap_or_default();
-            item.strip_suffix(is_last).unwrap_or(item)
-        } else if self.is_day_of_month() {
-            item.trim_end_matches(is_day)
-        } else {
-            item
-        }
-    }
-
-    /// The end of a range: Sunday there is day 7, so that `sat-sun` runs forwards.
-    fn range_end(&self, text: &str, item: &str) -> Result<u32, String> {
-        if self.is_day_of_week() && text.eq_ignore_ascii_case("sun") {
-            return Ok(7);
-        }
-        self.value(text, item)
-    }
-
-    /// A value of this field; `item` is what a message quotes.
-    fn value(&self, text: &str, item: &str) -> Result<u32, String> {
-        let name = self.names.iter().position(|n| n.eq_ignore_ascii_case(text));
-        if let Some(index) = name {
-            return Ok(self.first_name + u32::try_from(index).unwrap_or(u32::MAX));
-        }
-        let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        match text.parse::<u32>() {
-            Ok(n) if is_number && n < self.min => Err(format!("{n} is below {}", self.min)),
-            Ok(n) if is_number && n > self.max => Err(format!("{n} is above {}", self.max)),
-            Ok(n) if is_number => Ok(n),
-            _ if is_number => Err(format!("{text} is above {}", self.max)),
-            _ => Err(format!("`{item}` is not allowed; write {}", self.allowed())),
-        }
-    }
-
-    /// What may stand in this field, for the end of a message.
-    fn allowed(&self) -> String {
-        let extras = match self.name {
-            "day-of-month" => ", `L` (last day), `15W` (nearest weekday), `LW`",
-            "month" => " or jan-dec",
-            "day-of-week" => " or sun-sat, `5L` (last Friday), `1#2` (second Monday)",
-            _ => "",
-        };
+/// Why no day matches.
+pub(super) fn never(fields: [&str; 6]) -> ScheduleError {
+    let (dom, month, dow) = (fields[DAY_OF_MONTH], fields[4], fields[DAY_OF_WEEK]);
+    let why = if dow.eq_ignore_ascii_case("l") {
+        "day-of-week: `L` alone names no day; write `6L` for the last Saturday, or `L` as the day-of-month".into()
+    } else if dow.starts_with('+') {
         format!(
-            "`*`, or numbers {}-{}{extras}, with `,` `-` and `/`",
-            self.min, self.max
+            "day-of-month and day-of-week: `{dom}` and `{dow}` never come together in month `{month}`; remove the `+`, or change one of them"
         )
-    }
+    } else {
+        format!("day-of-month: `{dom}` never comes in month `{month}`; change one of them")
+    };
+    ScheduleError(why)
 }

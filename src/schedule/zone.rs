@@ -5,7 +5,7 @@
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::{GapInfo, Tz};
 
-use super::pattern::DAY;
+use super::DAY;
 
 /// What a reading of the wall clock means.
 pub(super) enum Wall {
