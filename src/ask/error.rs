@@ -35,7 +35,7 @@ pub enum ErrorKind {
     AccountRefused,
     /// The request itself was refused: 400, 422, kimi -2000; asking again changes nothing.
     BadRequest,
-    /// No such address or model: 404, kimi's `[请求有误]` and 找不到对应的KimiPlus.
+    /// No such address or model: 404, kimi's `[请求有误]` and `找不到对应的KimiPlus`.
     NotFound,
     /// The service will not answer this prompt.
     Filtered,

@@ -1,4 +1,4 @@
-//! The wire form of OpenAI's chat completions, as spoken by hundreds of services: real HTTP codes, `{"error":{…}}`.
+//! The chat completions that hundreds of services speak: real HTTP codes, `{"error":{…}}`.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

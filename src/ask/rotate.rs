@@ -42,8 +42,9 @@ impl Attempt {
     }
 }
 
-/// Asks with the token whose turn it is; one that fails for a reason of its own gives way to the next at once. Each
-/// token is asked with once at most. The pool is locked for moments only, never while a request is under way.
+/// Asks with the token whose turn it is; one that fails for a reason of its own gives way to the next at once.
+///
+/// Each token is asked with once at most. The pool is locked for moments only, never while a request is under way.
 pub async fn ask_in_turn(
     client: &Client,
     pool: &Mutex<Pool>,

@@ -142,7 +142,7 @@ impl TokenState {
     /// A rest. Requests that were under way together are one failure, not several in a row.
     fn rest(&mut self, retry_after: Option<Duration>, asked: Asked) {
         let wanted = retry_after
-            .and_then(|wait| TimeDelta::from_std(wait).ok())
+            .map(|wait| TimeDelta::from_std(wait).unwrap_or(LONGEST_REST))
             .unwrap_or_default();
         let now = asked.finished_at;
         match self.health {

@@ -1,0 +1,365 @@
+//! kimi-free-api's wire, row by row: the request's bytes, every error of its table and its silent failures.
+
+#[path = "support/ai.rs"]
+mod ai;
+#[path = "support/endpoint.rs"]
+mod endpoint;
+
+use std::time::Duration;
+
+use ai::{FakeKimi, Reply, STOPPED};
+use endpoint::{client, failure, shown};
+use insta::assert_snapshot;
+use promptcron::{
+    ask::{Client, ErrorKind, Next, Pause, Question, TokenEffect},
+    config::types::Api,
+};
+
+fn kimi() -> (FakeKimi, Client) {
+    let kimi = FakeKimi::start();
+    let client = client(endpoint::endpoint(
+        Api::Kimi,
+        &kimi.base_url(),
+        &["SECRET-KEN1"],
+    ));
+    (kimi, client)
+}
+
+const COOLING: TokenEffect = TokenEffect::Cooling { retry_after: None };
+
+/// The failure that a reply becomes, its text and what follows.
+async fn outcome(reply: Reply) -> (String, ErrorKind, TokenEffect, Next) {
+    let (kimi, client) = kimi();
+    kimi.next(reply);
+    let error = failure(&client).await;
+    let text = shown(&client, &error);
+    (text, error.kind(), error.token_effect(), error.next_step())
+}
+
+async fn error_of(code: i64, message: &str) -> (String, ErrorKind, TokenEffect, Next) {
+    outcome(Reply::kimi_error(code, message)).await
+}
+
+#[tokio::test]
+async fn the_request_is_the_seeds_byte_for_byte() {
+    let (kimi, client) = kimi();
+    kimi.answer_with("**518.5** 元/克");
+    let question = Question::new("分析一下当前国内上海金价格，\"较上日变化\"。");
+    let answer = client
+        .ask(&question, client.endpoint().tokens.first())
+        .await
+        .unwrap();
+
+    assert_eq!(answer.text, "**518.5** 元/克");
+    assert_eq!(
+        answer.conversation_id.as_deref(),
+        Some("cud6d330699d1b4d19fb")
+    );
+    assert_eq!(answer.model, "kimi");
+    assert_eq!(answer.usage, None, "a constant there");
+    assert!(!answer.truncated);
+    let [request] = &kimi.requests()[..] else {
+        panic!("one request");
+    };
+    assert_eq!(
+        (request.method.as_str(), request.path.as_str()),
+        ("POST", "/v1/chat/completions")
+    );
+    assert_eq!(request.header("authorization"), Some("Bearer SECRET-KEN1"));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(
+        request.text(),
+        r#"{"model":"kimi","messages":[{"role":"user","content":"分析一下当前国内上海金价格，\"较上日变化\"。"}],"use_search":true,"stream":false}"#
+    );
+}
+
+#[tokio::test]
+async fn a_question_can_differ_from_its_endpoint() {
+    let (kimi, client) = kimi();
+    kimi.answer_with("好");
+    let question = Question {
+        prompt: "金价？".to_owned(),
+        system: Some("一句话".to_owned()),
+        model: Some("kimi-k1".to_owned()),
+        use_search: Some(false),
+        conversation_id: Some("none".to_owned()),
+    };
+    client
+        .ask(&question, client.endpoint().tokens.first())
+        .await
+        .unwrap();
+    assert_eq!(
+        kimi.requests()[0].text(),
+        r#"{"model":"kimi-k1","conversation_id":"none","messages":[{"role":"system","content":"一句话"},{"role":"user","content":"金价？"}],"use_search":false,"stream":false}"#
+    );
+}
+
+#[tokio::test]
+async fn an_answer_is_left_as_it_is_with_its_trailer() {
+    let (kimi, client) = kimi();
+    let text = "正文[^1^]\n\n搜索结果来自：\n【检索 1】 [新华网：某条新闻](https://news.example.com/1)\n\n";
+    kimi.answer_with(text);
+    let answer = client
+        .ask(&Question::new("金价？"), client.endpoint().tokens.first())
+        .await;
+    assert_eq!(answer.unwrap().text, text);
+}
+
+#[tokio::test]
+async fn a_dead_token_is_suspect_and_the_user_is_told_how_to_renew_it() {
+    let (text, kind, effect, next) = error_of(-2001, "请求失败").await;
+    assert_snapshot!(text, @"");
+    assert_eq!(kind, ErrorKind::TokenRefused);
+    assert_eq!((effect, next), (TokenEffect::Suspect, Next::AnotherToken));
+
+    let (text, _, effect, next) =
+        error_of(-2001, "[请求kimi失败]: 您的授权已过期，请重新登录").await;
+    assert_snapshot!(text, @"");
+    assert_eq!((effect, next), (TokenEffect::Suspect, Next::AnotherToken));
+}
+
+#[tokio::test]
+async fn a_banned_account_is_suspect() {
+    let (text, kind, effect, next) =
+        error_of(-2001, "[请求kimi失败]: 您的账号因违规已被封禁").await;
+    assert_snapshot!(text, @"");
+    assert_eq!(kind, ErrorKind::AccountBanned);
+    assert_eq!((effect, next), (TokenEffect::Suspect, Next::AnotherToken));
+}
+
+#[tokio::test]
+async fn a_refusal_in_unknown_words_goes_to_another_token_and_blames_none() {
+    let (text, _, effect, next) = error_of(-2001, "[请求kimi失败]: 系统检测到异常行为").await;
+    assert_snapshot!(text, @"");
+    assert_eq!((effect, next), (TokenEffect::Unchanged, Next::AnotherToken));
+}
+
+#[tokio::test]
+async fn a_limited_or_busy_account_rests() {
+    let (text, _, effect, next) =
+        error_of(-2001, "[请求kimi失败]: 当前聊天过于频繁，请稍后再试").await;
+    assert_snapshot!(text, @"");
+    assert_eq!((effect, next), (COOLING, Next::AnotherToken));
+
+    let (text, _, effect, next) = error_of(-2005, "已有对话流正在输出").await;
+    assert_snapshot!(text, @"");
+    assert_eq!((effect, next), (COOLING, Next::AnotherToken));
+}
+
+#[tokio::test]
+async fn a_used_up_research_quota_lasts_until_tomorrow() {
+    let (text, _, effect, next) = error_of(-2006, "探索版使用量已达到上限").await;
+    assert_snapshot!(text, @"");
+    assert_eq!(
+        effect,
+        TokenEffect::OutOfQuota(Pause::UntilTomorrowInShanghai)
+    );
+    assert_eq!(next, Next::AnotherToken);
+}
+
+#[tokio::test]
+async fn what_the_server_itself_refuses_is_given_up() {
+    let mut texts = Vec::new();
+    for (code, message) in [
+        (-2000, "Params headers.authorization invalid"),
+        (-2000, "Params body.messages invalid"),
+        (-2000, "Params body.conversation_id invalid"),
+        (
+            -1000,
+            "Expected double-quoted property name in JSON at position 18",
+        ),
+        (
+            -1000,
+            "[请求有误]: 正确请求为 POST -> /v1/chat/completions，当前请求为 POST -> /v2/chat/completions 请纠正",
+        ),
+        (-1000, "model.indexOf is not a function"),
+        (-1000, "Cannot read properties of null (reading 'indexOf')"),
+        (-2001, "[请求kimi失败]: 找不到对应的KimiPlus"),
+    ] {
+        let (text, _, effect, next) = error_of(code, message).await;
+        assert_eq!(
+            (effect, next),
+            (TokenEffect::Unchanged, Next::GiveUp),
+            "{text}"
+        );
+        texts.push(text);
+    }
+    assert_snapshot!(texts.join("\n"), @"");
+}
+
+#[tokio::test]
+async fn what_passes_by_itself_is_asked_again_in_the_next_attempt() {
+    let mut texts = Vec::new();
+    for (code, message) in [
+        (-2001, "[请求kimi失败]: service unavailable"),
+        (-2001, "获取用户信息失败"),
+        (-1000, "connect ECONNREFUSED 127.0.0.1:18011"),
+        (-1000, "getaddrinfo EAI_AGAIN kimi.moonshot.cn"),
+        (-1000, "timeout of 15000ms exceeded"),
+        (-1000, "aborted"),
+        (-1000, "socket hang up"),
+        (-1000, "Stream response invalid: this is not json"),
+    ] {
+        let (text, kind, effect, next) = error_of(code, message).await;
+        assert_eq!(kind, ErrorKind::Unavailable, "{text}");
+        assert_eq!(
+            (effect, next),
+            (TokenEffect::Unchanged, Next::NextAttempt),
+            "{text}"
+        );
+        texts.push(text);
+    }
+    assert_snapshot!(texts.join("\n"), @"");
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_a_failure_and_its_segment_tells_which() {
+    let (text, kind, effect, next) = outcome(Reply::kimi_empty("")).await;
+    assert_snapshot!(text, @"");
+    assert_eq!(kind, ErrorKind::Limited);
+    assert_eq!((effect, next), (COOLING, Next::AnotherToken));
+
+    let (text, kind, effect, next) = outcome(Reply::kimi_empty("cud65ce224da97d82ec9")).await;
+    assert_snapshot!(text, @"");
+    assert_eq!(kind, ErrorKind::Empty);
+    assert_eq!((effect, next), (TokenEffect::Unchanged, Next::AnotherToken));
+
+    let (_, kind, ..) = outcome(Reply::Answer(" \n\u{3000}\t".to_owned())).await;
+    assert_eq!(kind, ErrorKind::Empty, "white space says nothing");
+}
+
+#[tokio::test]
+async fn an_answer_that_kimi_stopped_is_a_failure_wherever_the_line_is() {
+    let (text, kind, effect, next) = outcome(Reply::Answer(STOPPED.to_owned())).await;
+    assert_snapshot!(text, @"");
+    assert_eq!(kind, ErrorKind::Stopped);
+    assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
+
+    let searched =
+        format!("金价{STOPPED}\n\n搜索结果来自：\n【检索 1】 [新闻](https://a.example)\n\n");
+    let (_, kind, ..) = outcome(Reply::Answer(searched)).await;
+    assert_eq!(kind, ErrorKind::Stopped);
+}
+
+#[tokio::test]
+async fn only_a_stopped_answer_is_final_when_it_is_repeated() {
+    let (kimi, client) = kimi();
+    kimi.next(Reply::Answer(STOPPED.to_owned()));
+    assert!(failure(&client).await.is_final_when_repeated());
+    kimi.next(Reply::kimi_empty("x"));
+    assert!(!failure(&client).await.is_final_when_repeated());
+}
+
+#[tokio::test]
+async fn what_is_not_this_api_is_told_as_such() {
+    let (text, _, effect, next) = outcome(Reply::html(200, "Welcome to nginx!")).await;
+    assert_snapshot!(text, @"");
+    assert_eq!((effect, next), (TokenEffect::Unchanged, Next::GiveUp));
+
+    let (text, _, effect, next) = outcome(Reply::html(502, "502 Bad Gateway")).await;
+    assert_snapshot!(text, @"");
+    assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
+
+    let pong = Reply::Raw {
+        status: 200,
+        headers: Vec::new(),
+        body: "pong".to_owned(),
+    };
+    let (text, _, effect, next) = outcome(pong).await;
+    assert_snapshot!(text, @"");
+    assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
+}
+
+#[tokio::test]
+async fn an_echoed_token_is_in_no_error() {
+    let (kimi, client) = kimi();
+    kimi.next(Reply::kimi_error(
+        -2001,
+        "[请求kimi失败]: bad SECRET-KEN1 and SECRET-KEN1",
+    ));
+    let error = failure(&client).await;
+    assert_snapshot!(shown(&client, &error), @"");
+    assert!(!format!("{error:?}").contains("SECRET-KEN1"));
+}
+
+#[tokio::test]
+async fn a_long_message_is_quoted_in_part() {
+    let (text, ..) = error_of(-1000, &"很长的错误".repeat(1000)).await;
+    assert!(text.chars().count() < 600, "{text}");
+    assert!(text.contains('…'));
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_ends_in_time() {
+    let kimi = FakeKimi::start();
+    let mut endpoint = endpoint::endpoint(Api::Kimi, &kimi.base_url(), &["SECRET-KEN1"]);
+    endpoint.timeout = Duration::from_millis(200);
+    let client = client(endpoint);
+    kimi.next(Reply::Hang);
+    let error = failure(&client).await;
+    assert_snapshot!(shown(&client, &error), @"");
+    assert_eq!(error.next_step(), Next::NextAttempt);
+}
+
+#[tokio::test]
+async fn a_broken_connection_gives_no_half_answer() {
+    let (kimi, client) = kimi();
+    kimi.next(Reply::Cut);
+    let error = failure(&client).await;
+    assert_eq!(error.kind(), ErrorKind::Cut);
+    assert_snapshot!(shown(&client, &error), @"");
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_told_as_such() {
+    // Bound, so that nobody else gets the port, and gone before anyone asks.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}/v1", gone.local_addr().unwrap());
+    drop(gone);
+    let client = client(endpoint::endpoint(Api::Kimi, &base_url, &["SECRET-KEN1"]));
+    let error = failure(&client).await;
+    assert_snapshot!(shown(&client, &error), @"");
+    assert_eq!(error.next_step(), Next::NextAttempt);
+}
+
+#[tokio::test]
+async fn a_probe_pings_the_servers_root_and_checks_the_token() {
+    let (kimi, client) = kimi();
+    let token = client.endpoint().tokens.first();
+    client.probe(token).await.unwrap();
+    let requests = kimi.requests();
+    let paths: Vec<_> = requests
+        .iter()
+        .map(|r| (r.method.as_str(), r.path.as_str()))
+        .collect();
+    assert_eq!(paths, [("GET", "/ping"), ("POST", "/token/check")]);
+    assert_eq!(requests[1].text(), r#"{"token":"SECRET-KEN1"}"#);
+
+    kimi.kill("SECRET-KEN1");
+    let error = client.probe(token).await.unwrap_err();
+    assert_snapshot!(shown(&client, &error), @"");
+}
+
+#[tokio::test]
+async fn params_are_sent_but_cannot_replace_what_promptcron_sends_itself() {
+    let kimi = FakeKimi::start();
+    kimi.answer_with("好");
+    let mut endpoint = endpoint::endpoint(Api::Kimi, &kimi.base_url(), &["SECRET-KEN1"]);
+    endpoint
+        .params
+        .insert("use_search".to_owned(), false.into());
+    endpoint.params.insert("temperature".to_owned(), 0.3.into());
+    let client = client(endpoint.clone());
+    client
+        .ask(&Question::new("？"), endpoint.tokens.first())
+        .await
+        .unwrap();
+    assert_eq!(
+        kimi.requests()[0].text(),
+        r#"{"model":"kimi","messages":[{"role":"user","content":"？"}],"use_search":false,"stream":false,"temperature":0.3}"#
+    );
+
+    endpoint.params.insert("stream".to_owned(), true.into());
+    let refused = Client::new(endpoint.into()).err().unwrap();
+    assert_snapshot!(refused, @"");
+}

@@ -1,0 +1,307 @@
+//! OpenAI-compatible services: real HTTP codes, error objects, and answers that are none.
+
+#[path = "support/ai.rs"]
+mod ai;
+#[path = "support/endpoint.rs"]
+mod endpoint;
+
+use std::time::Duration;
+
+use ai::{FakeOpenai, Reply, openai_completion};
+use endpoint::{client, failure, shown};
+use insta::assert_snapshot;
+use promptcron::{
+    ask::{Client, ErrorKind, Next, Pause, Question, TokenEffect, Usage},
+    config::types::{Api, Network},
+};
+use serde_json::json;
+
+fn openai(tokens: &[&str]) -> (FakeOpenai, Client) {
+    let openai = FakeOpenai::start();
+    let client = client(endpoint::endpoint(Api::Openai, &openai.base_url(), tokens));
+    (openai, client)
+}
+
+async fn outcome(reply: Reply) -> (String, ErrorKind, TokenEffect, Next) {
+    let (openai, client) = openai(&["sk-SECRET-0001"]);
+    openai.next(reply);
+    let error = failure(&client).await;
+    let text = shown(&client, &error);
+    (text, error.kind(), error.token_effect(), error.next_step())
+}
+
+#[tokio::test]
+async fn the_request_is_plain_openai_byte_for_byte() {
+    let (openai, client) = openai(&["sk-SECRET-0001"]);
+    openai.answer_with("**518.5**");
+    let question = Question {
+        system: Some("简短".to_owned()),
+        use_search: Some(true),
+        ..Question::new("金价？")
+    };
+    let answer = client
+        .ask(&question, client.endpoint().tokens.first())
+        .await
+        .unwrap();
+    assert_eq!(answer.text, "**518.5**");
+    assert_eq!(answer.conversation_id, None);
+    let usage = Usage {
+        prompt_tokens: 12,
+        completion_tokens: 34,
+        total_tokens: 46,
+    };
+    assert_eq!(answer.usage, Some(usage));
+    let request = &openai.requests()[0];
+    assert_eq!(
+        request.header("authorization"),
+        Some("Bearer sk-SECRET-0001")
+    );
+    assert_eq!(
+        request.text(),
+        r#"{"model":"gpt-test","messages":[{"role":"system","content":"简短"},{"role":"user","content":"金价？"}],"stream":false}"#
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_without_tokens_sends_no_authorization() {
+    let (openai, client) = openai(&[]);
+    openai.answer_with("好");
+    client.ask(&Question::new("？"), None).await.unwrap();
+    assert_eq!(openai.requests()[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn a_cut_off_answer_is_an_answer_that_says_so() {
+    let (openai, client) = openai(&[]);
+    openai.next(Reply::json(
+        200,
+        &openai_completion("m", "半个答案", "length"),
+    ));
+    let answer = client.ask(&Question::new("？"), None).await.unwrap();
+    assert!(answer.truncated);
+    assert_eq!(
+        (answer.text.as_str(), answer.model.as_str()),
+        ("半个答案", "m")
+    );
+}
+
+#[tokio::test]
+async fn a_refused_key_is_suspect() {
+    let reply = Reply::openai_error(
+        401,
+        "invalid_api_key",
+        "Incorrect API key provided: sk-SECRET-0001.",
+    );
+    let (text, _, effect, next) = outcome(reply).await;
+    assert_snapshot!(text, @"");
+    assert_eq!((effect, next), (TokenEffect::Suspect, Next::AnotherToken));
+
+    let google = Reply::openai_error(
+        400,
+        "INVALID_ARGUMENT",
+        "API key not valid. Please pass a valid API key.",
+    );
+    let (_, kind, ..) = outcome(google).await;
+    assert_eq!(kind, ErrorKind::TokenRefused, "a wrong key may be a 400");
+}
+
+#[tokio::test]
+async fn a_service_that_wants_a_token_is_not_asked_again_without_one() {
+    let (openai, client) = openai(&[]);
+    openai.next(Reply::openai_error(401, "unauthorized", "missing key"));
+    let error = failure(&client).await;
+    assert_eq!(error.next_step(), Next::GiveUp);
+    assert_snapshot!(shown(&client, &error), @"");
+}
+
+#[tokio::test]
+async fn an_account_without_credit_pauses() {
+    let replies = [
+        Reply::openai_error(402, "invalid_request_error", "Insufficient Balance"),
+        Reply::openai_error(429, "insufficient_quota", "You exceeded your current quota"),
+        Reply::json(
+            403,
+            &json!({"code": 30001, "message": "Sorry, your account balance is insufficient，余额不足", "data": null}),
+        ),
+    ];
+    let mut texts = Vec::new();
+    for reply in replies {
+        let (text, _, effect, next) = outcome(reply).await;
+        assert_eq!(effect, TokenEffect::OutOfQuota(Pause::Doubling), "{text}");
+        assert_eq!(next, Next::AnotherToken);
+        texts.push(text);
+    }
+    assert_snapshot!(texts.join("\n"), @"");
+}
+
+#[tokio::test]
+async fn a_limited_key_rests_as_long_as_the_service_asks() {
+    let reply = Reply::openai_error(429, "rate_limit_exceeded", "Rate limit reached")
+        .with_header("retry-after", "17");
+    let (text, _, effect, next) = outcome(reply).await;
+    assert_snapshot!(text, @"");
+    let retry_after = Some(Duration::from_secs(17));
+    assert_eq!(
+        (effect, next),
+        (TokenEffect::Cooling { retry_after }, Next::AnotherToken)
+    );
+
+    let dated = Reply::openai_error(429, "rate_limit_exceeded", "Rate limit reached")
+        .with_header("date", "Mon, 23 Nov 2026 08:00:00 GMT")
+        .with_header("retry-after", "Mon, 23 Nov 2026 08:02:00 GMT");
+    let (_, _, effect, _) = outcome(dated).await;
+    let retry_after = Some(Duration::from_secs(120));
+    assert_eq!(effect, TokenEffect::Cooling { retry_after });
+}
+
+#[tokio::test]
+async fn a_service_out_of_order_is_asked_again_later() {
+    let replies = [
+        Reply::openai_error(500, "server_error", "The server had an error"),
+        Reply::html(502, "502 Bad Gateway"),
+        Reply::openai_error(503, "overloaded", "try later").with_header("retry-after", "5"),
+        Reply::openai_error(408, "timeout", "Request timeout"),
+        Reply::json(
+            200,
+            &json!({"error": {"code": 502, "message": "Provider returned error"}}),
+        ),
+    ];
+    let mut texts = Vec::new();
+    for reply in replies {
+        let (text, kind, effect, next) = outcome(reply).await;
+        assert_eq!(kind, ErrorKind::Unavailable, "{text}");
+        assert_eq!(
+            (effect, next),
+            (TokenEffect::Unchanged, Next::NextAttempt),
+            "{text}"
+        );
+        texts.push(text);
+    }
+    assert_snapshot!(texts.join("\n"), @"");
+}
+
+#[tokio::test]
+async fn what_can_never_work_is_given_up() {
+    let replies = [
+        Reply::openai_error(
+            400,
+            "context_length_exceeded",
+            "This model's maximum context length is 8192 tokens",
+        ),
+        Reply::openai_error(404, "model_not_found", "The model `gpt-9` does not exist"),
+        Reply::json(
+            422,
+            &json!({"detail": [{"loc": ["body", "top_p"], "msg": "too big"}]}),
+        ),
+        Reply::openai_error(400, "content_filter", "The response was filtered"),
+        Reply::html(200, "Open WebUI"),
+        Reply::Raw {
+            status: 301,
+            headers: vec![(
+                "location",
+                "https://ai.example/v1/chat/completions".to_owned(),
+            )],
+            body: String::new(),
+        },
+        Reply::json(
+            200,
+            &openai_completion("m", "half an ans", "content_filter"),
+        ),
+    ];
+    let mut texts = Vec::new();
+    for reply in replies {
+        let (text, _, effect, next) = outcome(reply).await;
+        assert_eq!(
+            (effect, next),
+            (TokenEffect::Unchanged, Next::GiveUp),
+            "{text}"
+        );
+        texts.push(text);
+    }
+    assert_snapshot!(texts.join("\n"), @"");
+}
+
+#[tokio::test]
+async fn a_firewalls_page_blames_no_token() {
+    let (text, kind, effect, next) =
+        outcome(Reply::html(403, "Attention Required! | Cloudflare")).await;
+    assert_snapshot!(text, @"");
+    assert_eq!(kind, ErrorKind::Blocked);
+    assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_a_failure() {
+    let (text, kind, effect, next) = outcome(Reply::Answer(String::new())).await;
+    assert_snapshot!(text, @"");
+    assert_eq!(kind, ErrorKind::Empty);
+    assert_eq!((effect, next), (TokenEffect::Unchanged, Next::AnotherToken));
+
+    let thinking = Reply::json(200, &openai_completion("m", "", "length"));
+    let (text, ..) = outcome(thinking).await;
+    assert_snapshot!(text, @"");
+}
+
+#[tokio::test]
+async fn a_reply_beyond_all_measure_is_not_read_to_its_end() {
+    let huge = Reply::Raw {
+        status: 200,
+        headers: Vec::new(),
+        body: "x".repeat(9 * 1024 * 1024),
+    };
+    let (text, kind, ..) = outcome(huge).await;
+    assert_eq!(kind, ErrorKind::Garbled);
+    assert_snapshot!(text, @"");
+}
+
+#[tokio::test]
+async fn a_probe_lists_the_models_with_the_token() {
+    let (openai, client) = openai(&["sk-SECRET-0001"]);
+    let token = client.endpoint().tokens.first();
+    assert_eq!(client.probe(token).await.unwrap().model_listed, Some(true));
+    assert_eq!(
+        openai.requests()[0].header("authorization"),
+        Some("Bearer sk-SECRET-0001")
+    );
+
+    openai.kill("sk-SECRET-0001");
+    let error = client.probe(token).await.unwrap_err();
+    assert_snapshot!(shown(&client, &error), @"");
+}
+
+#[tokio::test]
+async fn a_proxys_password_is_in_no_error() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://me:pass%40word@{}", gone.local_addr().unwrap());
+    drop(gone);
+    let mut endpoint = endpoint::endpoint(Api::Openai, "http://ai.example/v1", &[]);
+    endpoint.network = Network {
+        proxy: Some(proxy.parse().unwrap()),
+        ca: None,
+    };
+    let client = client(endpoint);
+    let error = failure(&client).await;
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("the proxy http://127.0.0.1:"), "{text}");
+    assert!(
+        !text.contains("pass%40word") && !text.contains("pass@word"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn the_proxy_of_the_endpoint_is_used() {
+    // As a proxy it is asked for the whole address of a host that does not exist.
+    let proxy = FakeOpenai::start();
+    let mut endpoint = endpoint::endpoint(Api::Openai, "http://ai.invalid/v1", &[]);
+    let address = proxy.base_url().replace("/v1", "");
+    endpoint.network.proxy = Some(address.parse().unwrap());
+    let error = failure(&client(endpoint)).await;
+    assert_eq!(error.status(), Some(404));
+    assert_eq!(
+        proxy.requests()[0].path,
+        "http://ai.invalid/v1/chat/completions"
+    );
+    assert_eq!(proxy.take_violations().len(), 1, "it is no proxy");
+}
