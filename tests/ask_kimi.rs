@@ -108,13 +108,13 @@ async fn an_answer_is_left_as_it_is_with_its_trailer() {
 #[tokio::test]
 async fn a_dead_token_is_suspect_and_the_user_is_told_how_to_renew_it() {
     let (text, kind, effect, next) = error_of(-2001, "请求失败").await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: 请求失败 — the token is dead or revoked: log in to Kimi again, copy a new refresh_token and put it in the config");
     assert_eq!(kind, ErrorKind::TokenRefused);
     assert_eq!((effect, next), (TokenEffect::Suspect, Next::AnotherToken));
 
     let (text, _, effect, next) =
         error_of(-2001, "[请求kimi失败]: 您的授权已过期，请重新登录").await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: [请求kimi失败]: 您的授权已过期，请重新登录 — the token is dead or revoked: log in to Kimi again, copy a new refresh_token and put it in the config");
     assert_eq!((effect, next), (TokenEffect::Suspect, Next::AnotherToken));
 }
 
@@ -122,7 +122,7 @@ async fn a_dead_token_is_suspect_and_the_user_is_told_how_to_renew_it() {
 async fn a_banned_account_is_suspect() {
     let (text, kind, effect, next) =
         error_of(-2001, "[请求kimi失败]: 您的账号因违规已被封禁").await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: [请求kimi失败]: 您的账号因违规已被封禁 — Kimi has banned this account: replace its token by one of another account");
     assert_eq!(kind, ErrorKind::AccountBanned);
     assert_eq!((effect, next), (TokenEffect::Suspect, Next::AnotherToken));
 }
@@ -130,7 +130,7 @@ async fn a_banned_account_is_suspect() {
 #[tokio::test]
 async fn a_refusal_in_unknown_words_goes_to_another_token_and_blames_none() {
     let (text, _, effect, next) = error_of(-2001, "[请求kimi失败]: 系统检测到异常行为").await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: [请求kimi失败]: 系统检测到异常行为 — Kimi refused this account for a reason of its own; if it goes on, log in to Kimi with it and see");
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::AnotherToken));
 }
 
@@ -138,18 +138,18 @@ async fn a_refusal_in_unknown_words_goes_to_another_token_and_blames_none() {
 async fn a_limited_or_busy_account_rests() {
     let (text, _, effect, next) =
         error_of(-2001, "[请求kimi失败]: 当前聊天过于频繁，请稍后再试").await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: [请求kimi失败]: 当前聊天过于频繁，请稍后再试 — the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent");
     assert_eq!((effect, next), (COOLING, Next::AnotherToken));
 
     let (text, _, effect, next) = error_of(-2005, "已有对话流正在输出").await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2005: 已有对话流正在输出 — the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent");
     assert_eq!((effect, next), (COOLING, Next::AnotherToken));
 }
 
 #[tokio::test]
 async fn a_used_up_research_quota_lasts_until_tomorrow() {
     let (text, _, effect, next) = error_of(-2006, "探索版使用量已达到上限").await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2006: 探索版使用量已达到上限 — the account's research quota is used up until tomorrow (China time): use another model, or add a token of another account");
     assert_eq!(
         effect,
         TokenEffect::OutOfQuota(Pause::UntilTomorrowInShanghai)
@@ -184,7 +184,16 @@ async fn what_the_server_itself_refuses_is_given_up() {
         );
         texts.push(text);
     }
-    assert_snapshot!(texts.join("\n"), @"");
+    assert_snapshot!(texts.join("\n"), @r"
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2000: Params headers.authorization invalid — the token did not reach the kimi server: does a proxy before it take the Authorization header away?
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2000: Params body.messages invalid — the service refuses the request itself: check the prompt, model and params
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2000: Params body.conversation_id invalid — the service refuses the request itself: check the prompt, model and params
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: Expected double-quoted property name in JSON at position 18 — the service refuses the request itself: check the prompt, model and params
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: [请求有误]: 正确请求为 POST -> /v1/chat/completions，当前请求为 POST -> /v2/chat/completions 请纠正 — check base_url: the kimi server knows no such address
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: model.indexOf is not a function — the service refuses the request itself: check the prompt, model and params
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: Cannot read properties of null (reading 'indexOf') — the service refuses the request itself: check the prompt, model and params
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: [请求kimi失败]: 找不到对应的KimiPlus — check model: Kimi knows no agent of this id
+");
 }
 
 #[tokio::test]
@@ -209,18 +218,27 @@ async fn what_passes_by_itself_is_asked_again_in_the_next_attempt() {
         );
         texts.push(text);
     }
-    assert_snapshot!(texts.join("\n"), @"");
+    assert_snapshot!(texts.join("\n"), @r"
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: [请求kimi失败]: service unavailable — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: 获取用户信息失败 — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: connect ECONNREFUSED 127.0.0.1:18011 — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: getaddrinfo EAI_AGAIN kimi.moonshot.cn — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: timeout of 15000ms exceeded — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: aborted — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: socket hang up — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: Stream response invalid: this is not json — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
+");
 }
 
 #[tokio::test]
 async fn an_empty_answer_is_a_failure_and_its_segment_tells_which() {
     let (text, kind, effect, next) = outcome(Reply::kimi_empty("")).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: an empty answer with an empty segment_id, which hides a refusal of Kimi — the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent");
     assert_eq!(kind, ErrorKind::Limited);
     assert_eq!((effect, next), (COOLING, Next::AnotherToken));
 
     let (text, kind, effect, next) = outcome(Reply::kimi_empty("cud65ce224da97d82ec9")).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: an empty answer — Kimi answered nothing; it is asked again");
     assert_eq!(kind, ErrorKind::Empty);
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::AnotherToken));
 
@@ -231,7 +249,7 @@ async fn an_empty_answer_is_a_failure_and_its_segment_tells_which() {
 #[tokio::test]
 async fn an_answer_that_kimi_stopped_is_a_failure_wherever_the_line_is() {
     let (text, kind, effect, next) = outcome(Reply::Answer(STOPPED.to_owned())).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: [内容由于不合规被停止生成，我们换个话题吧] — Kimi stopped this answer, which means censorship or overload; it is asked once more, then word the prompt differently");
     assert_eq!(kind, ErrorKind::Stopped);
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
 
@@ -253,11 +271,11 @@ async fn only_a_stopped_answer_is_final_when_it_is_repeated() {
 #[tokio::test]
 async fn what_is_not_this_api_is_told_as_such() {
     let (text, _, effect, next) = outcome(Reply::html(200, "Welcome to nginx!")).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @r#"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: a web page, "Welcome to nginx!" — this address is not a kimi-free-api-compatible server: base_url must end with its version, such as http://host/v1"#);
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::GiveUp));
 
     let (text, _, effect, next) = outcome(Reply::html(502, "502 Bad Gateway")).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @r#"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 502: a web page, "502 Bad Gateway" — the service is out of order or overloaded; it is asked again later"#);
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
 
     let pong = Reply::Raw {
@@ -266,7 +284,7 @@ async fn what_is_not_this_api_is_told_as_such() {
         body: "pong".to_owned(),
     };
     let (text, _, effect, next) = outcome(pong).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: pong — this is no reply of this API; it is asked again later; if it goes on, check base_url and api");
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
 }
 
@@ -278,7 +296,7 @@ async fn an_echoed_token_is_in_no_error() {
         "[请求kimi失败]: bad SECRET-KEN1 and SECRET-KEN1",
     ));
     let error = failure(&client).await;
-    assert_snapshot!(shown(&client, &error), @"");
+    assert_snapshot!(shown(&client, &error), @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: [请求kimi失败]: bad [redacted] and [redacted] — Kimi refused this account for a reason of its own; if it goes on, log in to Kimi with it and see");
     assert!(!format!("{error:?}").contains("SECRET-KEN1"));
 }
 
@@ -297,7 +315,7 @@ async fn an_answer_that_never_comes_ends_in_time() {
     let client = client(endpoint);
     kimi.next(Reply::Hang);
     let error = failure(&client).await;
-    assert_snapshot!(shown(&client, &error), @"");
+    assert_snapshot!(shown(&client, &error), @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): no whole answer in time — it is asked again later; if the model is just slow, raise timeout (now 200ms)");
     assert_eq!(error.next_step(), Next::NextAttempt);
 }
 
@@ -307,7 +325,7 @@ async fn a_broken_connection_gives_no_half_answer() {
     kimi.next(Reply::Cut);
     let error = failure(&client).await;
     assert_eq!(error.kind(), ErrorKind::Cut);
-    assert_snapshot!(shown(&client, &error), @"");
+    assert_snapshot!(shown(&client, &error), @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): the connection broke: connection closed before message completed — half an answer is none; it is asked again later");
 }
 
 #[tokio::test]
@@ -318,7 +336,7 @@ async fn a_server_that_is_down_is_told_as_such() {
     drop(gone);
     let client = client(endpoint::endpoint(Api::Kimi, &base_url, &["SECRET-KEN1"]));
     let error = failure(&client).await;
-    assert_snapshot!(shown(&client, &error), @"");
+    assert_snapshot!(shown(&client, &error), @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): cannot connect: Connection refused (os error 111) — is the server up? check base_url, and set proxy or ca_file if this network needs one");
     assert_eq!(error.next_step(), Next::NextAttempt);
 }
 
@@ -337,7 +355,7 @@ async fn a_probe_pings_the_servers_root_and_checks_the_token() {
 
     kimi.kill("SECRET-KEN1");
     let error = client.probe(token).await.unwrap_err();
-    assert_snapshot!(shown(&client, &error), @"");
+    assert_snapshot!(shown(&client, &error), @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: the token's check says that it is not live — the token is dead or revoked: log in to Kimi again, copy a new refresh_token and put it in the config");
 }
 
 #[tokio::test]
@@ -361,5 +379,5 @@ async fn params_are_sent_but_cannot_replace_what_promptcron_sends_itself() {
 
     endpoint.params.insert("stream".to_owned(), true.into());
     let refused = Client::new(endpoint.into()).err().unwrap();
-    assert_snapshot!(refused, @"");
+    assert_snapshot!(refused, @"ai.kimi: params.stream is set by promptcron itself: remove it from params");
 }

@@ -93,7 +93,7 @@ async fn a_refused_key_is_suspect() {
         "Incorrect API key provided: sk-SECRET-0001.",
     );
     let (text, _, effect, next) = outcome(reply).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 401, code invalid_api_key: Incorrect API key provided: [redacted]. — the service does not accept this token: check it, or make a new key and put it in the config");
     assert_eq!((effect, next), (TokenEffect::Suspect, Next::AnotherToken));
 
     let google = Reply::openai_error(
@@ -111,7 +111,7 @@ async fn a_service_that_wants_a_token_is_not_asked_again_without_one() {
     openai.next(Reply::openai_error(401, "unauthorized", "missing key"));
     let error = failure(&client).await;
     assert_eq!(error.next_step(), Next::GiveUp);
-    assert_snapshot!(shown(&client, &error), @"");
+    assert_snapshot!(shown(&client, &error), @"ai.local (http://ai/v1, model gpt-test): HTTP 401, code unauthorized: missing key — the service wants a token: set tokens, tokens_env or tokens_file");
 }
 
 #[tokio::test]
@@ -131,7 +131,11 @@ async fn an_account_without_credit_pauses() {
         assert_eq!(next, Next::AnotherToken);
         texts.push(text);
     }
-    assert_snapshot!(texts.join("\n"), @"");
+    assert_snapshot!(texts.join("\n"), @r"
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 402, code invalid_request_error: Insufficient Balance — the account has no credit left: top it up, or add a token of another account
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 429, code insufficient_quota: You exceeded your current quota — the account has no credit left: top it up, or add a token of another account
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 403, code 30001: Sorry, your account balance is insufficient，余额不足 — the account has no credit left: top it up, or add a token of another account
+");
 }
 
 #[tokio::test]
@@ -139,7 +143,7 @@ async fn a_limited_key_rests_as_long_as_the_service_asks() {
     let reply = Reply::openai_error(429, "rate_limit_exceeded", "Rate limit reached")
         .with_header("retry-after", "17");
     let (text, _, effect, next) = outcome(reply).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 429, code rate_limit_exceeded: Rate limit reached — the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent");
     let retry_after = Some(Duration::from_secs(17));
     assert_eq!(
         (effect, next),
@@ -177,7 +181,13 @@ async fn a_service_out_of_order_is_asked_again_later() {
         );
         texts.push(text);
     }
-    assert_snapshot!(texts.join("\n"), @"");
+    assert_snapshot!(texts.join("\n"), @r#"
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 500, code server_error: The server had an error — the service is out of order or overloaded; it is asked again later
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 502: a web page, "502 Bad Gateway" — the service is out of order or overloaded; it is asked again later
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 503, code overloaded: try later — the service is out of order or overloaded; it is asked again later
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 408, code timeout: Request timeout — the service is out of order or overloaded; it is asked again later
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200, code 502: Provider returned error — the service is out of order or overloaded; it is asked again later
+"#);
 }
 
 #[tokio::test]
@@ -218,14 +228,22 @@ async fn what_can_never_work_is_given_up() {
         );
         texts.push(text);
     }
-    assert_snapshot!(texts.join("\n"), @"");
+    assert_snapshot!(texts.join("\n"), @r#"
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 400, code context_length_exceeded: This model's maximum context length is 8192 tokens — the service refuses the request itself: check the prompt, model and params
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 404, code model_not_found: The model `gpt-9` does not exist — check base_url and model: the service knows no such address or model
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 422: [{"loc":["body","top_p"],"msg":"too big"}] — the service refuses the request itself: check the prompt, model and params
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 400, code content_filter: The response was filtered — the service will not answer this prompt: word it differently, or ask another model
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: a web page, "Open WebUI" — this address is not an OpenAI-compatible API: base_url must end with its version, such as http://host/v1
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 301: a redirect to https://ai.example/v1/chat/completions — redirects are not followed, for they would carry the token away: set base_url to where this one leads, if you trust it
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: the answer was stopped by a content filter — the service will not answer this prompt: word it differently, or ask another model
+"#);
 }
 
 #[tokio::test]
 async fn a_firewalls_page_blames_no_token() {
     let (text, kind, effect, next) =
         outcome(Reply::html(403, "Attention Required! | Cloudflare")).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @r#"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 403: a web page, "Attention Required! | Cloudflare" — a proxy or firewall before the service refuses this machine: check base_url, proxy and the network's address"#);
     assert_eq!(kind, ErrorKind::Blocked);
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
 }
@@ -233,13 +251,13 @@ async fn a_firewalls_page_blames_no_token() {
 #[tokio::test]
 async fn an_empty_answer_is_a_failure() {
     let (text, kind, effect, next) = outcome(Reply::Answer(String::new())).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: an empty answer — the model answered nothing; it is asked again; a thinking model may need a higher max_tokens in params");
     assert_eq!(kind, ErrorKind::Empty);
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::AnotherToken));
 
     let thinking = Reply::json(200, &openai_completion("m", "", "length"));
     let (text, ..) = outcome(thinking).await;
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: an empty answer: the length limit was reached before its first word — the model answered nothing; it is asked again; a thinking model may need a higher max_tokens in params");
 }
 
 #[tokio::test]
@@ -251,7 +269,7 @@ async fn a_reply_beyond_all_measure_is_not_read_to_its_end() {
     };
     let (text, kind, ..) = outcome(huge).await;
     assert_eq!(kind, ErrorKind::Garbled);
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: the reply is longer than 8 MB — this is no reply of this API; it is asked again later; if it goes on, check base_url and api");
 }
 
 #[tokio::test]
@@ -266,7 +284,7 @@ async fn a_probe_lists_the_models_with_the_token() {
 
     openai.kill("sk-SECRET-0001");
     let error = client.probe(token).await.unwrap_err();
-    assert_snapshot!(shown(&client, &error), @"");
+    assert_snapshot!(shown(&client, &error), @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 401, code invalid_api_key: Incorrect API key provided — the service does not accept this token: check it, or make a new key and put it in the config");
 }
 
 #[tokio::test]

@@ -26,17 +26,17 @@ struct Stopped(Mutex<Timestamp>);
 
 impl Stopped {
     fn at(text: &str) -> Self {
-        Self(Mutex::new(text.parse().unwrap()))
+        Self(Mutex::new(text.parse().expect("an instant")))
     }
 
     fn advance(&self, by: TimeDelta) {
-        *self.0.lock().unwrap() += by;
+        *self.0.lock().expect("a sound clock") += by;
     }
 }
 
 impl Clock for Stopped {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
+        *self.0.lock().expect("a sound clock")
     }
 
     fn sleep_until(&self, _: Timestamp) -> Sleep {
@@ -71,7 +71,7 @@ impl World {
     }
 
     fn health(&self) -> Vec<Health> {
-        let pool = self.pool.lock().unwrap();
+        let pool = self.pool.lock().expect("a sound pool");
         pool.states().map(|(_, state)| state.health).collect()
     }
 }
@@ -217,7 +217,7 @@ async fn when_all_are_limited_the_attempt_says_when_the_first_is_back() {
         (ErrorKind::Exhausted, Next::NextAttempt)
     );
     assert_eq!(error.retry_at(), Some(back));
-    assert_snapshot!(shown(&world.client, &error), @"");
+    assert_snapshot!(shown(&world.client, &error), @"ai.kimi (http://ai/v1, model kimi): no token to ask with: #1 …KEN1 rests until 2026-11-23T04:01:00Z, #2 …KEN2 rests until 2026-11-23T04:01:00Z — wait, or add a token that works");
 
     world.clock.advance(TimeDelta::seconds(1));
     kimi.answer_with("好");
@@ -248,7 +248,7 @@ async fn a_pool_of_dead_tokens_ends_the_run() {
         (error.kind(), error.next_step()),
         (ErrorKind::Exhausted, Next::GiveUp)
     );
-    assert_snapshot!(shown(&world.client, &error), @"");
+    assert_snapshot!(shown(&world.client, &error), @"ai.kimi (http://ai/v1, model kimi): no token to ask with: #1 …KEN1 is dead — wait, or add a token that works");
     assert_eq!(kimi.tokens().len(), 2, "and a dead token is asked no more");
 }
 

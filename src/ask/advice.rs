@@ -9,7 +9,7 @@ use crate::config::types::Api;
 pub(super) fn advice(failure: &Failure, asked: &Asked) -> Cow<'static, str> {
     match failure.kind {
         ErrorKind::Connect => connect(asked),
-        ErrorKind::Timeout => "it is asked again later; if the model is just slow, raise timeout".into(),
+        ErrorKind::Timeout => timeout(asked),
         ErrorKind::Cut => "half an answer is none; it is asked again later".into(),
         ErrorKind::Unavailable => unavailable(failure, asked).into(),
         ErrorKind::Limited => "the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent".into(),
@@ -19,11 +19,11 @@ pub(super) fn advice(failure: &Failure, asked: &Asked) -> Cow<'static, str> {
         ErrorKind::TokenRefused => token_refused(asked).into(),
         ErrorKind::AccountBanned => "Kimi has banned this account: replace its token by one of another account".into(),
         ErrorKind::AccountRefused => "Kimi refused this account for a reason of its own; if it goes on, log in to Kimi with it and see".into(),
-        ErrorKind::BadRequest => "the service refuses the request itself: check the prompt, model and params".into(),
-        ErrorKind::NotFound => "check base_url and model: the service knows no such address or model".into(),
+        ErrorKind::BadRequest => bad_request(failure, asked).into(),
+        ErrorKind::NotFound => not_found(failure, asked).into(),
         ErrorKind::Filtered => "the service will not answer this prompt: word it differently, or ask another model".into(),
         ErrorKind::Stopped => "Kimi stopped this answer, which means censorship or overload; it is asked once more, then word the prompt differently".into(),
-        ErrorKind::NotTheApi => not_the_api(asked),
+        ErrorKind::NotTheApi => not_the_api(failure, asked),
         ErrorKind::Blocked => "a proxy or firewall before the service refuses this machine: check base_url, proxy and the network's address".into(),
         ErrorKind::Garbled => "this is no reply of this API; it is asked again later; if it goes on, check base_url and api".into(),
         ErrorKind::Exhausted => "wait, or add a token that works".into(),
@@ -66,7 +66,35 @@ fn token_refused(asked: &Asked) -> &'static str {
     }
 }
 
-fn not_the_api(asked: &Asked) -> Cow<'static, str> {
+fn timeout(asked: &Asked) -> Cow<'static, str> {
+    let timeout = humantime::format_duration(asked.timeout);
+    format!("it is asked again later; if the model is just slow, raise timeout (now {timeout})")
+        .into()
+}
+
+fn bad_request(failure: &Failure, asked: &Asked) -> &'static str {
+    if asked.api == Api::Kimi && failure.words.contains("headers.authorization") {
+        "the token did not reach the kimi server: does a proxy before it take the Authorization header away?"
+    } else {
+        "the service refuses the request itself: check the prompt, model and params"
+    }
+}
+
+fn not_found(failure: &Failure, asked: &Asked) -> &'static str {
+    match (asked.api, failure.code.as_deref()) {
+        (Api::Kimi, Some("-1000")) => "check base_url: the kimi server knows no such address",
+        (Api::Kimi, Some(_)) => "check model: Kimi knows no agent of this id",
+        _ => "check base_url and model: the service knows no such address or model",
+    }
+}
+
+fn not_the_api(failure: &Failure, asked: &Asked) -> Cow<'static, str> {
+    if failure
+        .status
+        .is_some_and(|status| (300..400).contains(&status))
+    {
+        return "redirects are not followed, for they would carry the token away: set base_url to where this one leads, if you trust it".into();
+    }
     let api = match asked.api {
         Api::Kimi => "a kimi-free-api-compatible server",
         Api::Openai => "an OpenAI-compatible API",

@@ -1,6 +1,9 @@
 //! One endpoint: a question in, an answer or a typed error out.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use reqwest::{
     RequestBuilder,
@@ -22,7 +25,7 @@ use crate::config::types::{Api, Endpoint, Token};
 /// The keys of a request that params cannot set: promptcron sets them itself.
 pub const RESERVED_PARAMS: [&str; 4] = ["model", "messages", "conversation_id", "stream"];
 /// How long a probe may take: a kimi server gives up on Kimi after 15 s.
-const PROBE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why an endpoint of the config cannot be used at all.
 #[derive(Debug, thiserror::Error)]
@@ -224,6 +227,7 @@ impl Client {
             endpoint: self.endpoint.name.clone(),
             base_url: shown(&self.endpoint.base_url),
             model: model.to_owned(),
+            timeout: self.endpoint.timeout,
             proxy: self.endpoint.network.proxy.as_ref().map(shown),
             token: token.map(|token| token.label.clone()),
         })

@@ -181,6 +181,8 @@ pub(super) struct Asked {
     /// Without credentials and query.
     pub(super) base_url: String,
     pub(super) model: String,
+    /// The endpoint's limit for a whole answer.
+    pub(super) timeout: Duration,
     /// The proxy's address without credentials, where the endpoint names one.
     pub(super) proxy: Option<String>,
     /// The token's label.

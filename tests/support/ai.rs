@@ -70,7 +70,7 @@ pub enum Reply {
         body: String,
     },
     /// Waits for [`Gate::open`], then replies.
-    Held(Gate, Box<Reply>),
+    Held(Gate, Box<Self>),
     /// Never replies.
     Hang,
     /// The head and the first bytes of an answer, then the connection breaks.
@@ -534,7 +534,7 @@ fn kimi_completion(model: &str, text: &str, segment_id: &str) -> Value {
     })
 }
 
-/// A completion as OpenAI's API has it.
+/// A completion as `OpenAI`'s API has it.
 pub fn openai_completion(model: &str, text: &str, finish_reason: &str) -> Value {
     json!({
         "id": "chatcmpl-1",

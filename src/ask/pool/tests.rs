@@ -53,6 +53,7 @@ fn error_after(kind: ErrorKind, retry_after: Option<u64>) -> AskError {
         endpoint: "kimi".into(),
         base_url: "http://127.0.0.1:8000/v1".to_owned(),
         model: "kimi".to_owned(),
+        timeout: Duration::from_secs(900),
         proxy: None,
         token: Some("#1".into()),
     };
