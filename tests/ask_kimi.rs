@@ -330,10 +330,8 @@ async fn a_broken_connection_gives_no_half_answer() {
 
 #[tokio::test]
 async fn a_server_that_is_down_is_told_as_such() {
-    // Bound, so that nobody else gets the port, and gone before anyone asks.
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let base_url = format!("http://{}/v1", gone.local_addr().unwrap());
-    drop(gone);
+    let closed = endpoint::ClosedPort::new();
+    let base_url = format!("http://{}/v1", closed.address());
     let client = client(endpoint::endpoint(Api::Kimi, &base_url, &["SECRET-KEN1"]));
     let error = failure(&client).await;
     assert_snapshot!(shown(&client, &error), @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): cannot connect: Connection refused (os error 111) — is the server up? check base_url, and set proxy or ca_file if this network needs one");

@@ -289,9 +289,8 @@ async fn a_probe_lists_the_models_with_the_token() {
 
 #[tokio::test]
 async fn a_proxys_password_is_in_no_error() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = format!("http://me:pass%40word@{}", gone.local_addr().unwrap());
-    drop(gone);
+    let closed = endpoint::ClosedPort::new();
+    let proxy = format!("http://me:pass%40word@{}", closed.address());
     let mut endpoint = endpoint::endpoint(Api::Openai, "http://ai.example/v1", &[]);
     endpoint.network = Network {
         proxy: Some(proxy.parse().unwrap()),

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::error::{Asked, ErrorKind, Failure};
+use super::{
+    error::{Asked, Failure},
+    kind::ErrorKind,
+};
 use crate::config::types::Api;
 
 /// The way out of `failure`, without a full stop.

@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-use super::{
-    error::{ErrorKind, Failure},
-    http::Reply,
-};
+use super::{error::Failure, http::Reply, kind::ErrorKind};
 
 /// What a service said about an error, wherever in the body it said it.
 #[derive(Debug, Default, PartialEq, Eq)]

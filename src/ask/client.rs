@@ -15,9 +15,11 @@ use serde_json::{Map, Value, json};
 use super::{
     Answer, Question,
     classify::{self, Said},
-    error::{AskError, Asked, ErrorKind, Failure},
+    error::{AskError, Asked, Failure},
     http::{self, Reply},
-    kimi, openai,
+    kimi,
+    kind::ErrorKind,
+    openai,
     redact::{Redactor, shown},
 };
 use crate::config::types::{Api, Endpoint, Token};

@@ -10,7 +10,7 @@ use reqwest::{
 };
 use url::{Host, Url};
 
-use super::error::{ErrorKind, Failure};
+use super::{error::Failure, kind::ErrorKind};
 use crate::config::types::Network;
 
 /// How long a connection may take to stand, TLS included.

@@ -7,8 +7,9 @@ use url::Url;
 use super::{
     Question,
     classify::{self, Said},
-    error::{ErrorKind, Failure},
+    error::Failure,
     http::Reply,
+    kind::ErrorKind,
     openai::{self, Parsed},
 };
 

@@ -14,6 +14,7 @@ mod client;
 mod error;
 mod http;
 mod kimi;
+mod kind;
 mod openai;
 mod pool;
 mod redact;
@@ -22,7 +23,8 @@ mod rotate;
 use std::time::Duration;
 
 pub use client::{Client, ClientError, Probe, RESERVED_PARAMS};
-pub use error::{AskError, ErrorKind, Next, Pause, TokenEffect};
+pub use error::AskError;
+pub use kind::{ErrorKind, Next, Pause, TokenEffect};
 pub use pool::{Asked, Availability, EndpointState, Health, Pool, Take, TokenState};
 pub use rotate::{Attempt, Try, ask_in_turn};
 

@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 use super::{
     Question, Usage,
     classify::{self, Said},
-    error::{ErrorKind, Failure},
+    error::Failure,
     http::Reply,
+    kind::ErrorKind,
 };
 
 /// What a completion says, in either wire form.

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     Answer, Client, Question,
-    error::{AskError, ErrorKind, Next},
+    error::AskError,
+    kind::{ErrorKind, Next},
     pool::{Asked, Availability, Pool, Take, TokenState},
 };
 use crate::{clock::Clock, config::types::Token, model::Timestamp};

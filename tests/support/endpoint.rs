@@ -52,6 +52,22 @@ pub fn client(endpoint: Endpoint) -> Client {
     Client::new(Arc::new(endpoint)).expect("a usable endpoint")
 }
 
+/// A port that nobody listens on and, while this lives, nobody else gets.
+pub struct ClosedPort(tokio::net::TcpSocket);
+
+impl ClosedPort {
+    pub fn new() -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        let any = "127.0.0.1:0".parse().expect("an address");
+        socket.bind(any).expect("a port on loopback");
+        Self(socket)
+    }
+
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.0.local_addr().expect("a bound address")
+    }
+}
+
 pub fn pool(client: &Client) -> std::sync::Mutex<Pool> {
     std::sync::Mutex::new(Pool::new(&client.endpoint().tokens))
 }

@@ -7,7 +7,7 @@ use chrono_tz::Asia::Shanghai;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ask::error::{Pause, TokenEffect},
+    ask::kind::{Pause, TokenEffect},
     model::Timestamp,
 };
 

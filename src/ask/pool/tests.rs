@@ -6,7 +6,10 @@ use secrecy::SecretString;
 
 use super::*;
 use crate::{
-    ask::error::{AskError, Asked as Context, ErrorKind, Failure},
+    ask::{
+        error::{AskError, Asked as Context, Failure},
+        kind::ErrorKind,
+    },
     config::types::Api,
 };
 
