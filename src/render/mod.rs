@@ -1,18 +1,35 @@
 //! From an AI's Markdown to the text a phone shows, and its parts. Pure.
+//!
+//! - `classic`: byte for byte the script promptcron began with.
+//! - `plain`: the default, on a real Markdown parser.
+//! - `split`: a text to parts that each fit one message.
+//! - `page`: an answer as a web page.
 
-use serde::{Deserialize, Serialize};
+mod classic;
+mod fence;
+mod options;
+mod page;
+mod plain;
+mod split;
+mod trailer;
 
-/// How an answer becomes a push.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Style {
-    /// Made for a phone, on a real Markdown parser.
-    #[default]
-    Plain,
-    /// Byte for byte what the script promptcron began with does.
-    Classic,
-    /// The Markdown as it is, with ntfy's `markdown` flag.
-    Markdown,
+pub use options::{Code, Links, Quotes, Sources, Style, Tables, TextChoices, TextOptions};
+pub use page::page;
+pub use split::{Attached, Long, Part, SplitLimits, attach, split, truncate};
+
+/// The text that a phone shows for an answer.
+///
+/// `options` matter to the plain style alone. No input is an error: where nothing would be left
+/// of an answer, its Markdown is shown as it is.
+#[must_use]
+pub fn render(markdown: &str, style: Style, sources: Sources, options: &TextOptions) -> String {
+    let cut = match sources {
+        Sources::Cut => trailer::cut(markdown),
+        Sources::Keep => markdown,
+    };
+    match style {
+        Style::Plain => plain::render(markdown, sources, options),
+        Style::Classic => classic::render(cut),
+        Style::Markdown => cut.to_owned(),
+    }
 }

@@ -1,0 +1,86 @@
+//! An answer as a web page.
+
+use std::borrow::Cow;
+
+use ammonia::Builder;
+use comrak::{Arena, Node, format_html, nodes::NodeValue};
+
+use super::plain::{is_chinese, parser, shield};
+
+/// The page's own style: readable on a phone, light or dark as its owner likes.
+const STYLE: &str = include_str!("page.css");
+
+/// A whole HTML document: the full Markdown, sanitised, without a script.
+///
+/// Tags and attributes outside of ammonia's allow-list are left out; what is no HTML tag, such as
+/// `Vec<String>`, is text.
+#[must_use]
+pub fn page(markdown: &str, title: Option<&str>) -> String {
+    let body = body(markdown);
+    let title = html_escape::encode_text(title.unwrap_or("promptcron"));
+    let language = if is_chinese(markdown) { "zh" } else { "en" };
+    format!(
+        "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
+    )
+}
+
+/// The sanitised HTML of an answer.
+fn body(markdown: &str) -> String {
+    let shielded = shield::shield(markdown.trim_start_matches('\u{FEFF}'));
+    let arena = Arena::new();
+    let mut options = parser();
+    options.extension.alerts = true;
+    options.extension.autolink = true;
+    options.render.r#unsafe = true;
+    let document = comrak::parse_document(&arena, &shielded, &options);
+    document.descendants().for_each(unshield);
+    let mut html = String::with_capacity(shielded.len() * 2);
+    format_html(document, &options, &mut html).expect("a string takes every write");
+    sanitiser().clean(&html).to_string()
+}
+
+/// Puts shielded characters back where they mean what they meant.
+fn unshield(node: Node<'_>) {
+    let put_back = |text: &mut String| {
+        if let Cow::Owned(meant) = shield::unshield(text) {
+            *text = meant;
+        }
+    };
+    match &mut node.data_mut().value {
+        NodeValue::Text(text) => {
+            let meant = shield::unshield_text(text).into_owned();
+            *text = Cow::Owned(meant);
+        }
+        NodeValue::Code(code) => put_back(&mut code.literal),
+        NodeValue::CodeBlock(code) => {
+            put_back(&mut code.literal);
+            put_back(&mut code.info);
+        }
+        NodeValue::Math(math) => put_back(&mut math.literal),
+        NodeValue::HtmlInline(html) => *html = shield::unshield_html(html),
+        NodeValue::HtmlBlock(html) => html.literal = shield::unshield_html(&html.literal),
+        NodeValue::Link(link) | NodeValue::Image(link) => {
+            put_back(&mut link.url);
+            put_back(&mut link.title);
+        }
+        _ => {}
+    }
+}
+
+/// What a page of an answer may hold: ammonia's usual tags and the boxes of task lists.
+fn sanitiser() -> Builder<'static> {
+    let mut builder = Builder::default();
+    builder
+        .add_tags(["input"])
+        .add_tag_attributes("input", ["checked"])
+        .set_tag_attribute_value("input", "type", "checkbox")
+        .set_tag_attribute_value("input", "disabled", "")
+        .add_tag_attributes("a", ["id"])
+        .add_tag_attributes("li", ["id"])
+        .add_allowed_classes("div", ["markdown-alert"])
+        .add_allowed_classes("p", ["markdown-alert-title"]);
+    builder
+}

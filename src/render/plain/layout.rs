@@ -1,0 +1,41 @@
+//! Which lines of the source are blank: an answer keeps its own spacing.
+
+use comrak::Node;
+
+/// For each line, how many quote marks it consists of, if of nothing else.
+pub(super) struct Layout(Vec<Option<usize>>);
+
+impl Layout {
+    pub(super) fn of(source: &str) -> Self {
+        let marks_of = |line: &str| {
+            let mut marks = 0;
+            for byte in line.bytes() {
+                match byte {
+                    b'>' => marks += 1,
+                    b' ' | b'\t' => {}
+                    _ => return None,
+                }
+            }
+            Some(marks)
+        };
+        Self(source.split('\n').map(marks_of).collect())
+    }
+
+    /// True if a blank line stands between two siblings that are inside `quotes` quotes.
+    pub(super) fn has_gap(&self, last: Node<'_>, next: Node<'_>, quotes: usize) -> bool {
+        // Lines count from 1. A list or HTML block may end behind the blank lines below it, so
+        // that the line directly above the next block is looked at in any case.
+        let end = last.data().sourcepos.end.line;
+        let start = next.data().sourcepos.start.line;
+        let is_blank = |line: usize| {
+            let marks = line
+                .checked_sub(1)
+                .and_then(|index| self.0.get(index))
+                .copied()
+                .flatten();
+            marks.is_some_and(|marks| marks <= quotes)
+        };
+        let above = start.saturating_sub(1);
+        is_blank(above) || (end + 1..above).any(is_blank)
+    }
+}

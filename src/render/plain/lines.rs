@@ -1,0 +1,37 @@
+//! The lines of a finished run of text.
+
+use super::inline::HARD_BREAK;
+
+/// Trims every line on both sides and drops those that lost all their words.
+///
+/// A blank line stays only where `<br>` asks for it, and never two in a row.
+pub(super) fn tidy(text: String) -> String {
+    let is_tidy = |line: &str| !line.is_empty() && line.trim().len() == line.len();
+    if !text.contains(HARD_BREAK) && text.split('\n').all(is_tidy) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    for line in text.split('\n') {
+        let line = line.trim();
+        let words = line.trim_matches(|c: char| c == HARD_BREAK || c.is_whitespace());
+        if words.is_empty() && !line.is_empty() {
+            push(&mut out, "");
+        }
+        if !words.is_empty() {
+            words
+                .split(HARD_BREAK)
+                .for_each(|line| push(&mut out, line.trim()));
+        }
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn push(out: &mut String, line: &str) {
+    if out.is_empty() {
+        out.push_str(line);
+    } else if !line.is_empty() || !out.ends_with('\n') {
+        out.push('\n');
+        out.push_str(line);
+    }
+}

@@ -1,0 +1,249 @@
+//! Marks that a Markdown parser would misread in an answer, put out of its sight.
+//!
+//! Each such character is replaced by a Unicode noncharacter before parsing and put back in the
+//! output, wherever it went: in text, code and addresses alike. So nothing has to be known here
+//! about where code is; a character shielded in vain comes back as it was.
+
+use std::borrow::Cow;
+
+use super::{html, math};
+
+/// The noncharacters in use and what they stand for.
+const SHIELDS: [(char, char); 7] = [
+    ('\u{FDD0}', '~'),
+    ('\u{FDD1}', '_'),
+    ('\u{FDD2}', '*'),
+    ('\u{FDD3}', '$'),
+    ('\u{FDD4}', '<'),
+    ('\u{FDD5}', '['),
+    (ESCAPE, '\\'),
+];
+
+/// The backslash of an escape: nothing in text, itself in code.
+pub(super) const ESCAPE: char = '\u{FDD6}';
+
+/// The first two bytes of every noncharacter of U+FDD0..U+FDEF.
+const LEAD: [u8; 2] = [0xEF, 0xB7];
+
+/// The text without noncharacters of its own and with every misleading mark shielded.
+pub(in crate::render) fn shield(text: &str) -> String {
+    let out = String::with_capacity(text.len() + 64);
+    let mut shielder = Shielder {
+        text,
+        out,
+        kept: 0,
+        partners: html::Partners::of(text),
+    };
+    let mut dollars = math::Dollars::new(text);
+    let mut at = 0;
+    while let Some(found) = text.as_bytes()[at..]
+        .iter()
+        .position(|&byte| IS_SPECIAL[byte as usize])
+    {
+        let start = at + found;
+        at = match text.as_bytes()[start] {
+            b'\\' => shielder.backslash(start, &mut dollars),
+            b'~' => shielder.tilde(start),
+            b'_' => shielder.underscores(start),
+            b'$' => shielder.dollar(start, &mut dollars),
+            b'<' => shielder.tag(start),
+            b':' => shielder.address(start),
+            _ => shielder.noncharacter(start),
+        };
+    }
+    shielder.out.push_str(&text[shielder.kept..]);
+    shielder.out
+}
+
+/// The text with every shielded character back in its place.
+pub(in crate::render) fn unshield(text: &str) -> Cow<'_, str> {
+    if memchr::memmem::find(text.as_bytes(), &LEAD).is_none() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().map(unshield_char).collect())
+}
+
+/// As [`unshield`], for text where escapes have done their work.
+pub(in crate::render) fn unshield_text(text: &str) -> Cow<'_, str> {
+    if !text.contains(ESCAPE) {
+        return unshield(text);
+    }
+    Cow::Owned(
+        text.chars()
+            .filter(|&c| c != ESCAPE)
+            .map(unshield_char)
+            .collect(),
+    )
+}
+
+/// As [`unshield`], for the source of HTML, where a shielded `<` is no tag.
+pub(in crate::render) fn unshield_html(html: &str) -> String {
+    let mut out = String::with_capacity(html.len());
+    for c in html.chars() {
+        match unshield_char(c) {
+            '<' if c != '<' => out.push_str("&lt;"),
+            meant => out.push(meant),
+        }
+    }
+    out
+}
+
+/// The character that a shield stands for; any other character itself.
+pub(super) fn unshield_char(c: char) -> char {
+    SHIELDS
+        .iter()
+        .find(|(shield, _)| *shield == c)
+        .map_or(c, |(_, meant)| *meant)
+}
+
+const IS_SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let special = b"\\~_$<:\xEF";
+    let mut i = 0;
+    while i < special.len() {
+        table[special[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+struct Shielder<'t> {
+    text: &'t str,
+    out: String,
+    /// How far the text has been copied to `out`.
+    kept: usize,
+    partners: html::Partners,
+}
+
+impl Shielder<'_> {
+    /// Replaces the bytes of `mark` at `at`; `length` bytes of the text go.
+    fn replace(&mut self, at: usize, length: usize, mark: char) {
+        self.out.push_str(&self.text[self.kept..at]);
+        let shield = SHIELDS.iter().find(|(_, meant)| *meant == mark);
+        self.out.push(shield.map_or(mark, |(shield, _)| *shield));
+        self.kept = at + length;
+    }
+
+    /// An escape hides its character from here too; `\(` and `\[` are looked at as mathematics.
+    fn backslash(&mut self, at: usize, dollars: &mut math::Dollars<'_>) -> usize {
+        let bytes = self.text.as_bytes();
+        match bytes.get(at + 1) {
+            Some(b'(' | b'[') if !dollars.is_latex(at) => {
+                self.replace(at, 1, '\\');
+                if bytes[at + 1] == b'[' {
+                    self.replace(at + 1, 1, '[');
+                }
+                at + 2
+            }
+            Some(b'~') if bytes.get(at + 2) == Some(&b'~') && bytes.get(at + 3) != Some(&b'~') => {
+                self.replace(at + 2, 1, '~');
+                at + 3
+            }
+            Some(next) if next.is_ascii() => at + 2,
+            _ => at + 1,
+        }
+    }
+
+    /// A single `~` is a range in Chinese, never a deletion.
+    fn tilde(&mut self, at: usize) -> usize {
+        let length = self.run(at, b'~');
+        if length == 1 {
+            self.replace(at, 1, '~');
+        }
+        at + length
+    }
+
+    /// `__lower_case_1__` is a name, not bold.
+    fn underscores(&mut self, at: usize) -> usize {
+        let is_part =
+            |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_';
+        let length = self.text.as_bytes()[at..]
+            .iter()
+            .take_while(|byte| is_part(byte))
+            .count();
+        let name = &self.text[at..at + length];
+        let is_name =
+            name.starts_with("__") && name.ends_with("__") && name.bytes().any(|b| b != b'_');
+        if is_name {
+            for (i, _) in name.match_indices('_') {
+                self.replace(at + i, 1, '_');
+            }
+        }
+        at + length
+    }
+
+    /// Money is not mathematics.
+    fn dollar(&mut self, at: usize, dollars: &mut math::Dollars<'_>) -> usize {
+        let length = self.run(at, b'$');
+        if length > 1 {
+            return at + length;
+        }
+        match dollars.end(at) {
+            Some(end) => end,
+            None => {
+                self.replace(at, 1, '$');
+                at + 1
+            }
+        }
+    }
+
+    /// A tag that is none of HTML's usual ones is text: `Vec<String>`, `<你的名字>`.
+    fn tag(&mut self, at: usize) -> usize {
+        if html::is_foreign(self.text, at, &self.partners) {
+            self.replace(at, 1, '<');
+        }
+        at + 1
+    }
+
+    /// A bare address keeps its underscores, stars, tildes and dollar signs.
+    fn address(&mut self, colon: usize) -> usize {
+        let scheme = &self.text[..colon];
+        let is_web = scheme.ends_with("http") || scheme.ends_with("https");
+        if !is_web || !self.text[colon..].starts_with("://") {
+            return colon + 1;
+        }
+        let end = address_end(self.text.as_bytes(), colon + 3);
+        let address = &self.text[colon..end];
+        for (i, mark) in address.char_indices() {
+            if matches!(mark, '_' | '*' | '~' | '$') {
+                self.replace(colon + i, 1, mark);
+            }
+        }
+        end
+    }
+
+    /// Noncharacters are not text; one in the answer would be taken for a shield.
+    fn noncharacter(&mut self, at: usize) -> usize {
+        if matches!(self.text.as_bytes()[at..], [0xEF, 0xB7, 0x90..=0xAF, ..]) {
+            self.replace(at, 3, char::REPLACEMENT_CHARACTER);
+        }
+        at + 3
+    }
+
+    fn run(&self, at: usize, mark: u8) -> usize {
+        self.text.as_bytes()[at..]
+            .iter()
+            .take_while(|&&byte| byte == mark)
+            .count()
+    }
+}
+
+/// The end of an address: ASCII only (Chinese punctuation follows it without a space), brackets
+/// balanced, without the marks of emphasis that may close behind it.
+fn address_end(bytes: &[u8], start: usize) -> usize {
+    let (mut end, mut depth) = (start, 0_usize);
+    for &byte in &bytes[start..] {
+        match byte {
+            b'(' => depth += 1,
+            b')' if depth == 0 => break,
+            b')' => depth -= 1,
+            b'!' | b'#'..=b'\'' | b'*'..=b';' | b'=' | b'?'..=b'Z' | b'_' | b'a'..=b'z' | b'~' => {}
+            _ => break,
+        }
+        end += 1;
+    }
+    while end > start && matches!(bytes[end - 1], b'*' | b'_' | b'~' | b'$') {
+        end -= 1;
+    }
+    end
+}

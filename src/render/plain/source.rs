@@ -1,0 +1,117 @@
+//! The answer before it is parsed: one kind of line end, no thinking, no search lists, and the
+//! slips of models put right. Nothing inside a code fence is touched.
+
+use std::borrow::Cow;
+
+use super::thinking;
+use crate::render::{
+    Sources,
+    fence::{self, Fences},
+};
+
+/// The line that the list of search results begins with.
+const TRAILER: &str = "搜索结果来自：";
+
+/// The Markdown that is worth parsing.
+pub(super) fn clean(markdown: &str, sources: Sources) -> String {
+    let text = markdown.trim_start_matches('\u{FEFF}');
+    let text = unify_line_ends(text);
+    let text = thinking::cut(&text);
+    clean_lines(text, sources)
+}
+
+/// CRLF, CR, U+2028 and U+2029 to LF.
+fn unify_line_ends(text: &str) -> Cow<'_, str> {
+    let other = ['\r', '\u{2028}', '\u{2029}'];
+    if !text.contains(other) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace("\r\n", "\n").replace(other, "\n"))
+}
+
+/// Drops search lists, and writes headings and breaks as a parser wants them.
+fn clean_lines(text: &str, sources: Sources) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let (mut fences, mut cuts, mut is_blank_so_far) =
+        (Fences::default(), sources == Sources::Cut, true);
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        let content = line.trim_end_matches('\n');
+        if fences.holds(content) {
+            out.push_str(line);
+            is_blank_so_far = false;
+            continue;
+        }
+        if cuts && content == TRAILER && line.ends_with('\n') {
+            if !is_blank_so_far {
+                break;
+            }
+            // Nothing but sources: they are the answer.
+            cuts = false;
+        }
+        if cuts && is_search_result(content) {
+            continue;
+        }
+        is_blank_so_far &= content.trim().is_empty();
+        push_heading(&mut out, line);
+        let is_next_blank = lines.peek().is_none_or(|next| next.trim().is_empty());
+        if is_break_alone(content) && !is_next_blank {
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// True for a whole line `【检索 N】 [title](url)`.
+fn is_search_result(line: &str) -> bool {
+    let Some((number, link)) = line
+        .trim()
+        .strip_prefix("【检索")
+        .and_then(|rest| rest.split_once('】'))
+    else {
+        return false;
+    };
+    let (number, link) = (number.trim(), link.trim());
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && link.starts_with('[') && link.ends_with(')') && link.contains("](")
+}
+
+/// Writes a line; hashes directly followed by text get their space. A single one is a hashtag.
+fn push_heading(out: &mut String, line: &str) {
+    if line.contains("##") {
+        let (content, _) = fence::content_of(line);
+        let hashes = content.bytes().take_while(|&byte| byte == b'#').count();
+        let begins_text = content[hashes..].starts_with(|c: char| !c.is_whitespace());
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        if (2..=6).contains(&hashes) && begins_text && indent < 4 {
+            let at = line.len() - content.len() + hashes;
+            out.push_str(&line[..at]);
+            out.push(' ');
+            out.push_str(&line[at..]);
+            return;
+        }
+    }
+    out.push_str(line);
+}
+
+/// True for a line of nothing but `<br>`: a parser would take the text below it for HTML.
+fn is_break_alone(line: &str) -> bool {
+    let mut rest = line.trim();
+    if rest.is_empty() {
+        return false;
+    }
+    while let Some(tag) = rest.strip_prefix('<') {
+        let Some((name, after)) = tag.split_once('>') else {
+            return false;
+        };
+        if !name
+            .trim_end_matches('/')
+            .trim_end()
+            .eq_ignore_ascii_case("br")
+        {
+            return false;
+        }
+        rest = after.trim_start();
+    }
+    rest.is_empty()
+}

@@ -1,0 +1,71 @@
+//! Tables: rows where they fit the phone, else a record a row.
+
+use comrak::Node;
+use unicode_width::UnicodeWidthChar;
+use unicode_width::UnicodeWidthStr;
+
+use super::{inline::Inline, shield};
+use crate::render::{Tables, TextOptions};
+
+/// The lines of a table.
+pub(super) fn lines(table: Node<'_>, options: &TextOptions) -> Vec<String> {
+    let rows: Vec<Vec<String>> = table.children().map(|row| cells(row, options)).collect();
+    let lines: Vec<String> = rows.iter().map(|row| joined(row)).collect();
+    let is_records = match options.tables {
+        _ if rows.len() < 2 => false,
+        Tables::Rows => false,
+        Tables::Records => true,
+        Tables::Auto => lines.iter().any(|line| width(line) > options.width),
+    };
+    match rows.split_first() {
+        Some((labels, rows)) if is_records => {
+            rows.iter().flat_map(|row| record(labels, row)).collect()
+        }
+        _ => lines,
+    }
+}
+
+fn cells(row: Node<'_>, options: &TextOptions) -> Vec<String> {
+    let cell = |cell| {
+        let mut inline = Inline::new(options);
+        inline.children_of(cell);
+        let text = inline.finish();
+        let words: Vec<&str> = text.split('\n').filter(|line| !line.is_empty()).collect();
+        words.join(" / ")
+    };
+    row.children().map(cell).collect()
+}
+
+fn joined(row: &[String]) -> String {
+    let cells: Vec<&str> = row
+        .iter()
+        .map(|cell| if cell.is_empty() { "-" } else { cell })
+        .collect();
+    cells.join(" | ")
+}
+
+/// `• label：value` and so on for the cells that are not empty.
+fn record(labels: &[String], row: &[String]) -> Vec<String> {
+    let cells = labels
+        .iter()
+        .zip(row)
+        .filter(|(_, value)| !value.is_empty());
+    let lines = cells.enumerate().map(|(i, (label, value))| {
+        let mark = if i == 0 { "• " } else { "  " };
+        let label = label.trim_end_matches([':', '：', ' ']);
+        match label {
+            "" => format!("{mark}{value}"),
+            _ if label.is_ascii() => format!("{mark}{label}: {value}"),
+            _ => format!("{mark}{label}：{value}"),
+        }
+    });
+    lines.collect()
+}
+
+/// Columns of a line: wide characters take two, ambiguous ones one.
+fn width(line: &str) -> usize {
+    let is_shield = |c: &char| shield::unshield_char(*c) != *c;
+    let shields = line.chars().filter(is_shield);
+    let miscounted: usize = shields.map(|c| 1 - c.width().unwrap_or(0).min(1)).sum();
+    line.width() + miscounted
+}

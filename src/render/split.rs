@@ -1,0 +1,296 @@
+//! A text to parts that each fit one message, cut where a reader would pause.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::fence;
+use crate::model::Language;
+
+/// The smallest limit that is honoured: the longest character takes four bytes.
+const LEAST_BYTES: usize = 4;
+
+/// What closes a quotation or a bracket after the end of a sentence.
+const CLOSERS: &str = "”’」』）】》";
+/// What ends a sentence wherever it stands.
+const ENDS: &str = "。！？；…";
+/// What ends a sentence before white space only: there are 3.14 and U.S.
+const LATIN_ENDS: &str = ".!?;";
+
+/// How long and how many the parts may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SplitLimits {
+    /// The most bytes of UTF-8 in one part, its title not counted; below 4 counts as 4.
+    pub max_bytes: usize,
+    /// The most parts; below 1 counts as 1.
+    pub max_parts: usize,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The title, with `(1/3)` where there are several parts.
+    pub title: Option<String>,
+    /// The text, never blank.
+    pub text: String,
+}
+
+/// What becomes of an answer that is too long for one message.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Long {
+    /// It becomes several messages.
+    #[default]
+    Split,
+    /// It is cut, and says how much is missing.
+    Truncate,
+    /// Its first part is the message and the whole is a file beside it.
+    Attach,
+}
+
+/// The message of an answer that may need a file beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The message: the whole text, or its first part with … at its end.
+    pub part: Part,
+    /// Whether the whole answer has to go with it as a file.
+    pub needs_file: bool,
+}
+
+/// Cuts a text into parts at paragraph, line, sentence, word or grapheme, in this order.
+///
+/// Joined again, the parts lose nothing but white space, unless there would be more than
+/// `max_parts`: then the last one ends with … and says in `language` how much is missing.
+/// A blank text has no parts.
+#[must_use]
+pub fn split(
+    text: &str,
+    title: Option<&str>,
+    limits: &SplitLimits,
+    language: Language,
+) -> Vec<Part> {
+    let texts = Cutter::new(text, limits.max_bytes).texts(limits.max_parts.max(1), language);
+    let count = texts.len();
+    let part = |(index, text)| Part {
+        title: numbered(title, index, count),
+        text,
+    };
+    texts.into_iter().enumerate().map(part).collect()
+}
+
+/// One part of at most `max_bytes` that says in `language` how much is missing; None for a
+/// blank text.
+#[must_use]
+pub fn truncate(
+    text: &str,
+    title: Option<&str>,
+    max_bytes: usize,
+    language: Language,
+) -> Option<Part> {
+    split(
+        text,
+        title,
+        &SplitLimits {
+            max_bytes,
+            max_parts: 1,
+        },
+        language,
+    )
+    .pop()
+}
+
+/// The message for a target that takes the whole answer as a file; None for a blank text.
+#[must_use]
+pub fn attach(text: &str, title: Option<&str>, max_bytes: usize) -> Option<Attached> {
+    let cutter = Cutter::new(text, max_bytes);
+    if cutter.text.is_empty() {
+        return None;
+    }
+    let needs_file = cutter.text.len() > cutter.max_bytes;
+    let text = if needs_file {
+        format!("{}…", cutter.piece(0, cutter.max_bytes - "…".len()))
+    } else {
+        cutter.text.to_owned()
+    };
+    Some(Attached {
+        part: Part {
+            title: title.map(str::to_owned),
+            text,
+        },
+        needs_file,
+    })
+}
+
+/// The title of one of `count` parts; the suffix is not counted in the limit.
+fn numbered(title: Option<&str>, index: usize, count: usize) -> Option<String> {
+    if count == 1 {
+        return title.map(str::to_owned);
+    }
+    let suffix = format!("({}/{count})", index + 1);
+    Some(title.map_or_else(|| suffix.clone(), |title| format!("{title} {suffix}")))
+}
+
+/// A trimmed text on its way into pieces.
+struct Cutter<'t> {
+    text: &'t str,
+    max_bytes: usize,
+    /// Where fenced code begins and ends, in order: better not to cut there.
+    fences: Vec<Range<usize>>,
+}
+
+/// The places to cut, the best one first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Break {
+    Paragraph,
+    Line,
+    /// Before an indented line: inside a table record or an item.
+    InnerLine,
+    Sentence,
+    FencedLine,
+    Word,
+    Grapheme,
+    /// The next part would begin with what closes a sentence.
+    Orphan,
+}
+
+impl<'t> Cutter<'t> {
+    fn new(text: &'t str, max_bytes: usize) -> Self {
+        let text = text.trim();
+        Self {
+            text,
+            max_bytes: max_bytes.max(LEAST_BYTES),
+            fences: fence::ranges(text),
+        }
+    }
+
+    fn texts(&self, max_parts: usize, language: Language) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut at = 0;
+        while at < self.text.len() {
+            let rest = &self.text[at..];
+            if rest.len() <= self.max_bytes {
+                texts.push(rest.to_owned());
+                break;
+            }
+            if texts.len() + 1 == max_parts {
+                texts.push(self.last(at, language));
+                break;
+            }
+            let piece = self.piece(at, self.max_bytes);
+            texts.push(piece.to_owned());
+            let after = &rest[piece.len()..];
+            at = self.text.len() - after.trim_start().len();
+        }
+        texts
+    }
+
+    /// The piece at `at` with … and how much of the text is missing after it.
+    fn last(&self, at: usize, language: Language) -> String {
+        let missing_from = |at: usize| self.text[at..].trim_start().graphemes(true).count();
+        let widest = notice(missing_from(at), language);
+        let room = self.max_bytes.saturating_sub(widest.len());
+        if room < LEAST_BYTES {
+            return format!("{}…", self.piece(at, self.max_bytes - "…".len()));
+        }
+        let piece = self.piece(at, room);
+        format!(
+            "{piece}{}",
+            notice(missing_from(at + piece.len()), language)
+        )
+    }
+
+    /// The text from `at` to the best place to cut, without white space at its end.
+    ///
+    /// Only a place in the second half of the room counts; that half is never empty, as its last
+    /// place is the end of the last grapheme that fits.
+    fn piece(&self, at: usize, max_bytes: usize) -> &'t str {
+        let rest = &self.text[at..];
+        let places = boundaries(rest, max_bytes);
+        let Some(&window) = places.last() else {
+            // One grapheme longer than the room.
+            return &rest[..rest.floor_char_boundary(max_bytes).max(first_char(rest))];
+        };
+        let second_half = places.iter().rev().take_while(|&&place| place * 2 > window);
+        let best = second_half.min_by_key(|&&place| self.rate(at, place));
+        rest[..best.copied().unwrap_or(window)].trim_end()
+    }
+
+    /// What kind of place the end of `length` bytes after `at` is.
+    fn rate(&self, at: usize, length: usize) -> Break {
+        let (before, after) = self.text[at..].split_at(length);
+        let is_fenced = self.is_fenced(at + length);
+        if after.starts_with('\n') {
+            return match after.as_bytes() {
+                _ if is_fenced => Break::FencedLine,
+                [_, b'\n', ..] => Break::Paragraph,
+                [_, b' ', ..] => Break::InnerLine,
+                _ => Break::Line,
+            };
+        }
+        let next = after.chars().next();
+        if next.is_some_and(|c| CLOSERS.contains(c) || ENDS.contains(c) || LATIN_ENDS.contains(c)) {
+            return Break::Orphan;
+        }
+        let is_space_next = next.is_none_or(char::is_whitespace);
+        let sentence = before.trim_end_matches(|c| CLOSERS.contains(c));
+        if !is_fenced
+            && (sentence.ends_with(|c| ENDS.contains(c))
+                || is_space_next && sentence.ends_with(|c| LATIN_ENDS.contains(c)))
+        {
+            Break::Sentence
+        } else if is_space_next
+            || before.ends_with(|c: char| c.is_whitespace() || "，、：".contains(c))
+        {
+            Break::Word
+        } else {
+            Break::Grapheme
+        }
+    }
+
+    fn is_fenced(&self, at: usize) -> bool {
+        let next = self.fences.partition_point(|fence| fence.end <= at);
+        self.fences.get(next).is_some_and(|fence| fence.start <= at)
+    }
+}
+
+/// The ends of the graphemes that fit into `max_bytes`, in order.
+///
+/// One character more than fits is looked at: whether a grapheme ends depends on the next one.
+fn boundaries(text: &str, max_bytes: usize) -> Vec<usize> {
+    let seen = &text[..text.ceil_char_boundary(max_bytes + 1)];
+    let is_all = seen.len() == text.len();
+    let ends = seen
+        .grapheme_indices(true)
+        .map(|(start, grapheme)| start + grapheme.len());
+    ends.take_while(|&end| end <= max_bytes && (is_all || end < seen.len()))
+        .collect()
+}
+
+fn first_char(text: &str) -> usize {
+    text.chars().next().map_or(0, char::len_utf8)
+}
+
+fn notice(missing: usize, language: Language) -> String {
+    let count = grouped(missing);
+    match language {
+        Language::En if missing == 1 => "… (1 more character)".to_owned(),
+        Language::En => format!("… ({count} more characters)"),
+        Language::Zh => format!("…（还有 {count} 个字）"),
+    }
+}
+
+/// A number with commas between its thousands.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.char_indices() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
