@@ -117,6 +117,15 @@ create table beat (
     stopped_at bigint
 );
 
+-- What is known of each token, so that a restart resets no rest. The state is JSON, without the token.
+create table token (
+    ai          text   not null,
+    fingerprint text   not null,
+    state       text   not null,
+    changed_at  bigint not null,
+    primary key (ai, fingerprint)
+);
+
 -- Single facts: pruned_until.
 create table fact (
     name  text primary key,

@@ -40,6 +40,14 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+impl Config {
+    /// The job of that name.
+    #[must_use]
+    pub fn job(&self, name: &str) -> Option<&Arc<Job>> {
+        self.jobs.iter().find(|job| job.name.as_str() == name)
+    }
+}
+
 /// Where the file's default zone came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ZoneSource {

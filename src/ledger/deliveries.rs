@@ -4,7 +4,7 @@
 use sqlx::{FromRow, QueryBuilder, SqliteConnection};
 
 use super::{Ledger, Result, error::fenced};
-use crate::model::{RunId, RunState, Timestamp, from_ms, to_ms};
+use crate::model::{RunId, RunState, Timestamp, Trigger, from_ms, to_ms};
 
 /// A message part that will be owed.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Owed {
     /// The run's job.
     pub job: String,
     scheduled_at: i64,
+    /// What made the run.
+    pub trigger: String,
     /// `answer` or `notice`.
     pub kind: String,
     /// The target's name.
@@ -63,6 +65,12 @@ impl Owed {
     #[must_use]
     pub fn scheduled_at(&self) -> Timestamp {
         from_ms(self.scheduled_at)
+    }
+
+    /// True for an occurrence of the schedule.
+    #[must_use]
+    pub fn is_scheduled(&self) -> bool {
+        self.trigger == Trigger::Schedule.as_str()
     }
 
     /// When no further attempt is made.
@@ -135,7 +143,8 @@ const CLAIM: &str = "
         order by run_id, kind, part limit 1)
     returning delivery_id, run_id, kind, target, part, parts, sequence_id, message, give_up_at, fence,
         (select job from run where run.run_id = delivery.run_id) as job,
-        (select scheduled_at from run where run.run_id = delivery.run_id) as scheduled_at";
+        (select scheduled_at from run where run.run_id = delivery.run_id) as scheduled_at,
+        (select trigger from run where run.run_id = delivery.run_id) as trigger";
 
 impl Ledger {
     /// The targets that are owed something now.

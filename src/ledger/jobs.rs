@@ -21,9 +21,9 @@ pub struct ScheduledJob<'a> {
 pub struct JobState {
     /// Every nominal instant up to here is in the ledger.
     pub cursor: Timestamp,
-    /// Whether it is paused.
-    pub paused: bool,
-    /// When a pause ends by itself.
+    /// Since when it is paused.
+    pub paused_at: Option<Timestamp>,
+    /// When the pause ends; None while paused: not before it is resumed.
     pub paused_until: Option<Timestamp>,
 }
 
@@ -31,7 +31,7 @@ impl JobState {
     fn new(cursor: Timestamp) -> Self {
         Self {
             cursor,
-            paused: false,
+            paused_at: None,
             paused_until: None,
         }
     }
@@ -54,7 +54,7 @@ impl Row {
     fn state(&self) -> JobState {
         JobState {
             cursor: from_ms(self.cursor_at),
-            paused: self.paused_at.is_some(),
+            paused_at: self.paused_at.map(from_ms),
             paused_until: self.paused_until.map(from_ms),
         }
     }

@@ -1,6 +1,6 @@
 //! Every intent and outcome, durable. All SQL lives in this folder and nothing else does.
 //!
-//! SQLite in WAL mode, one writing connection a process; every commit is on disk before the act
+//! `SQLite` in WAL mode, one writing connection a process; every commit is on disk before the act
 //! that it announces. Instants are milliseconds, placeholders are `$1`: `PostgreSQL` can be added
 //! beside it without a redesign. What the tables mean stands in `migrations/`.
 
@@ -15,6 +15,7 @@ mod outcomes;
 mod planning;
 mod retention;
 mod runs;
+mod tokens;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -38,6 +39,7 @@ pub use self::{
     planning::{NewOccurrence, NewRange, Planning},
     retention::STATES_KEPT,
     runs::{Claim, Taken, UnstartedRun},
+    tokens::TokenRow,
 };
 
 /// How long a write waits for another process's short transaction.

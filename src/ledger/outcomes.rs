@@ -2,7 +2,10 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Claim, Ledger, NewDelivery, Result, deliveries::insert_deliveries, error::fenced};
+use super::{
+    Claim, Ledger, NewDelivery, Result, TokenRow, deliveries::insert_deliveries, error::fenced,
+    tokens::keep_tokens,
+};
 use crate::model::{RunId, RunState, Timestamp, to_ms};
 
 /// An answer, as it is kept.
@@ -20,6 +23,10 @@ pub struct Answered {
     pub token_label: Option<String>,
     /// How long the AI took.
     pub asked_ms: i64,
+    /// The endpoint, whose tokens these are.
+    pub ai: String,
+    /// What the attempt taught of its tokens.
+    pub tokens: Vec<TokenRow>,
 }
 
 /// A failed attempt.
@@ -33,6 +40,10 @@ pub struct Failure {
     pub error: String,
     /// When the next attempt comes; None: the run has failed for good.
     pub next_attempt_at: Option<Timestamp>,
+    /// The endpoint, whose tokens these are.
+    pub ai: String,
+    /// What the attempt taught of its tokens.
+    pub tokens: Vec<TokenRow>,
 }
 
 impl Ledger {
@@ -159,6 +170,7 @@ async fn write_answer(
         .bind(&answered.answer)
         .execute(&mut *tx)
         .await?;
+    keep_tokens(tx, &answered.ai, &answered.tokens, now).await?;
     insert_deliveries(tx, claim.run_id, deliveries, now).await
 }
 
@@ -202,6 +214,7 @@ async fn write_failure(
         error,
     )
     .await?;
+    keep_tokens(tx, &failure.ai, &failure.tokens, now).await?;
     insert_deliveries(tx, claim.run_id, notices, now).await
 }
 
@@ -261,6 +274,15 @@ async fn end_run(
     reason: &str,
     now: i64,
 ) -> sqlx::Result<bool> {
+    sqlx::query(
+        "update attempt set outcome = 'lost', finished_at = $2, error = $3
+         where run_id = $1 and outcome = 'asking'",
+    )
+    .bind(run_id)
+    .bind(now)
+    .bind(reason)
+    .execute(&mut *tx)
+    .await?;
     let changed = sqlx::query(
         "update run set state = $2, reason = $3, finished_at = $4, lease_owner = null,
              lease_until = null

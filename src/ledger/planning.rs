@@ -72,6 +72,30 @@ impl Ledger {
         self.finish(tx, done).await
     }
 
+    /// The instants of a job that have a row, between two instants, both inclusive.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn recorded(
+        &self,
+        job: &str,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Timestamp>> {
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "select scheduled_at from run
+             where job = $1 and scheduled_at between $2 and $3 and trigger = 'schedule'
+             order by scheduled_at",
+        )
+        .bind(job)
+        .bind(to_ms(from))
+        .bind(to_ms(until))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(rows.into_iter().map(from_ms).collect())
+    }
+
     /// Pulls every cursor that is ahead of `now` back to it: the clock stepped back.
     ///
     /// What was passed over and lies ahead again will be planned anew when it comes: such records

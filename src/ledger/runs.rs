@@ -162,6 +162,22 @@ impl Ledger {
         self.finish(tx, done).await
     }
 
+    /// Whether an occurrence of the job that was due at `since` or later is planned.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn has_planned_since(&self, job: &str, since: Timestamp) -> Result<bool> {
+        sqlx::query_scalar(
+            "select exists (select 1 from run where job = $1 and state = 'planned'
+                 and trigger = 'schedule' and due_at >= $2)",
+        )
+        .bind(job)
+        .bind(to_ms(since))
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))
+    }
+
     /// Planned runs that fell due before `before` and have not been claimed since.
     ///
     /// # Errors

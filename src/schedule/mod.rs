@@ -10,6 +10,7 @@ mod jitter;
 mod pattern;
 mod patterns;
 mod plan;
+mod stored;
 mod text;
 mod zone;
 
