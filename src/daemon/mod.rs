@@ -1,1 +1,196 @@
-//! daemon
+//! The life of the daemon: take the ledger, take up what the last one left, loop, drain, stop.
+//!
+//! The loops know each other only through the ledger. A wake-up saves time; looking again is the
+//! guarantee.
+
+mod attempt;
+mod backoff;
+mod beats;
+mod deliver;
+mod engine;
+mod housekeeping;
+mod outbox;
+mod planner;
+mod runner;
+mod scheduler;
+mod settle;
+mod stop;
+mod systemd;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+pub use self::{
+    attempt::{Ended, carry_out, question},
+    deliver::deliver_run,
+    engine::{Engine, Owner, Revision},
+    outbox::messages,
+    stop::Stop,
+    systemd::ready,
+};
+use crate::{
+    clock::SharedClock,
+    config::{Config, ZoneSource},
+    ledger::{Access, DaemonLock, Ledger},
+};
+
+/// How long a claim stands without being renewed.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// The owners that the daemon's lock proves dead.
+const DAEMONS: &str = "daemon-%";
+
+/// How often an insane clock is read again.
+const CLOCK_CHECK: Duration = Duration::from_secs(1);
+
+/// Runs the daemon until it is told to stop; `ready` is called once every loop stands.
+///
+/// # Errors
+/// The ledger is in use by another daemon, or cannot be read or written.
+pub async fn run(
+    config: Config,
+    clock: SharedClock,
+    stop: Stop,
+    ready: impl FnOnce() + Send,
+) -> anyhow::Result<()> {
+    wait_for_a_sane_clock(&clock, &stop).await;
+    let _lock = DaemonLock::acquire(&config.ledger.0)?;
+    let ledger = Ledger::open(&config.ledger.0, Access::Write).await?;
+    announce(&config);
+    let revision = Revision::new(config)?;
+    let engine = Arc::new(Engine::new(Owner::daemon(), revision, ledger, clock, stop));
+    let planner = engine.start().await?;
+    let result = engine.clone().live(planner, ready).await;
+    systemd::stopping();
+    if result.is_ok() {
+        engine
+            .ledger
+            .stopped(engine.owner.as_str(), engine.clock.now())
+            .await?;
+        info!("stopped");
+    }
+    engine.ledger.close().await;
+    result
+}
+
+impl Engine {
+    /// Takes up what the last daemon left, and plans what fell due since.
+    async fn start(&self) -> anyhow::Result<planner::Planner> {
+        let now = self.clock.now();
+        let taken = self
+            .ledger
+            .take_up(self.owner.as_str(), now, DAEMONS)
+            .await?;
+        if taken.runs + taken.deliveries > 0 {
+            warn!(
+                runs = taken.runs,
+                deliveries = taken.deliveries,
+                "the last daemon was cut off: what it had begun is taken up"
+            );
+        }
+        self.restore_tokens().await?;
+        let planner = scheduler::resume(self).await?;
+        settle::settle(self).await?;
+        housekeeping::beat(self).await?;
+        Ok(planner)
+    }
+
+    /// Every loop, until the stop signal; then the drain.
+    async fn live(
+        self: Arc<Self>,
+        planner: planner::Planner,
+        ready: impl FnOnce() + Send,
+    ) -> anyhow::Result<()> {
+        let mut beats = beats::start(self.stop.clone()).await?;
+        let loops = TaskTracker::new();
+        let spawn = |name: &'static str, task: engine::Loop| {
+            let engine = self.clone();
+            loops.spawn(async move { engine.watch(name, task).await })
+        };
+        let scheduler = spawn(
+            "planner",
+            Box::pin(scheduler::run(self.clone(), planner, beats.planner())),
+        );
+        let housekeeping = spawn(
+            "housekeeping",
+            Box::pin(housekeeping::run(self.clone(), beats.housekeeping())),
+        );
+        let runner = spawn("runner", Box::pin(runner::run(self.clone())));
+        let deliverer = spawn("deliverer", Box::pin(deliver::run(self.clone())));
+        ready();
+        let drain = tokio::spawn(self.clone().bound_drain());
+        let mut first = Ok(());
+        for ended in [scheduler, runner, deliverer, housekeeping] {
+            let result = ended.await.context("a loop of the daemon died").flatten();
+            if first.is_ok() {
+                first = result;
+            }
+        }
+        drain.abort();
+        beats.shutdown().await;
+        self.failure().map_or(first, Err)
+    }
+
+    /// What still runs when `drain` is over is interrupted.
+    async fn bound_drain(self: Arc<Self>) {
+        self.stop.stopping().await;
+        tokio::time::sleep(self.revision().config.drain).await;
+        self.stop.at_once();
+    }
+
+    /// A loop that ends early, in error or panic, takes the daemon down: never half a engine.
+    async fn watch(&self, name: &'static str, task: engine::Loop) -> anyhow::Result<()> {
+        let result = tokio::spawn(task).await.context(name).flatten();
+        if result.is_err() {
+            self.stop.at_once();
+        }
+        result
+    }
+}
+
+/// The build date: a clock that reads less has not been set.
+fn built_at() -> DateTime<Utc> {
+    let seconds = env!("PROMPTCRON_BUILT_AT").parse().unwrap_or(0);
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default()
+}
+
+async fn wait_for_a_sane_clock(clock: &SharedClock, stop: &Stop) {
+    let mut told = false;
+    while clock.now() < built_at() && !stop.is_stopping() {
+        if !told {
+            tracing::error!(
+                now = %clock.now(),
+                built = %built_at(),
+                "the clock reads a time before this program was built: nothing is planned until it is set"
+            );
+            told = true;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CLOCK_CHECK) => {}
+            () = stop.stopping() => {}
+        }
+    }
+}
+
+fn announce(config: &Config) {
+    let source = match config.timezone_source {
+        ZoneSource::File => "the config",
+        ZoneSource::Environment => "TZ",
+        ZoneSource::Default => "no zone is named, so UTC",
+    };
+    info!(
+        config = %config.file.display(),
+        ledger = %config.ledger.0.display(),
+        jobs = config.jobs.iter().filter(|job| job.enabled).count(),
+        timezone = %config.timezone,
+        timezone_from = source,
+        "starting"
+    );
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+}

@@ -1,0 +1,265 @@
+//! Carrying out one run: attempt row, ask, answer and outbox in one transaction; or another
+//! attempt later, or the end with a notice.
+
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::{
+    backoff,
+    engine::{Engine, Revision},
+    outbox,
+};
+use crate::{
+    ask::{self, Answer, AskError, Attempt, Next, Question, TokenState},
+    config::Job,
+    ledger::{Answered, Claim, Failure, TokenRow},
+    model::RunState,
+};
+
+/// A claimed run with what carries it out.
+struct Running<'a> {
+    engine: &'a Engine,
+    revision: &'a Revision,
+    job: &'a Job,
+    claim: &'a Claim,
+    /// The attempt's number.
+    number: i64,
+}
+
+/// What an attempt leaves besides its result.
+struct Asked {
+    /// The last token's label.
+    token: Option<String>,
+    /// What it taught of its tokens.
+    tokens: Vec<TokenRow>,
+}
+
+/// How a run's attempt ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Its answer and deliveries are in the ledger.
+    Answered,
+    /// It is tried again later.
+    Again(AskError),
+    /// It has failed for good.
+    Failed(AskError),
+    /// It was cut off by the stop signal.
+    Interrupted,
+    /// Its job is no longer in the config.
+    Cancelled,
+}
+
+/// Carries a claimed run out, up to its answer in the ledger.
+///
+/// # Errors
+/// The ledger could not be written, or the claim is lost.
+pub async fn carry_out(engine: Arc<Engine>, claim: Claim) -> anyhow::Result<Ended> {
+    let revision = engine.revision();
+    let Some(job) = revision.job(&claim.job).cloned() else {
+        engine
+            .persist(|| {
+                let now = engine.clock.now();
+                let reason = "its job was removed";
+                engine
+                    .ledger
+                    .end_run(claim.run_id, RunState::Cancelled, reason, now)
+            })
+            .await?;
+        return Ok(Ended::Cancelled);
+    };
+    let begin = || {
+        engine
+            .ledger
+            .start_attempt(&claim, &job.ai, engine.clock.now())
+    };
+    let Some(number) = engine.persist(begin).await? else {
+        return Ok(Ended::Interrupted);
+    };
+    let running = Running {
+        engine: &engine,
+        revision: &revision,
+        job: &job,
+        claim: &claim,
+        number,
+    };
+    running.attempt().await
+}
+
+/// The question of a job.
+#[must_use]
+pub fn question(job: &Job) -> Question {
+    Question {
+        prompt: job.prompt.to_string(),
+        system: job.system.as_deref().map(str::to_owned),
+        model: job.model.clone(),
+        use_search: job.use_search,
+        conversation_id: None,
+    }
+}
+
+/// The states of tokens as the ledger keeps them.
+fn token_rows(states: &[TokenState]) -> Vec<TokenRow> {
+    states
+        .iter()
+        .filter_map(|state| {
+            Some(TokenRow {
+                fingerprint: state.fingerprint.to_string(),
+                state: serde_json::to_string(state).ok()?,
+            })
+        })
+        .collect()
+}
+
+impl Running<'_> {
+    async fn attempt(&self) -> anyhow::Result<Ended> {
+        let question = question(self.job);
+        let Some(attempt) = self.ask(&question).await? else {
+            return self.interrupted().await;
+        };
+        self.log_tries(&attempt);
+        let asked = Asked {
+            token: attempt.token().map(str::to_owned),
+            tokens: token_rows(&attempt.changed),
+        };
+        match attempt.result {
+            Ok(answer) => self.answered(question, answer, asked).await,
+            Err(error) => self.failed(error, asked).await,
+        }
+    }
+
+    /// None: interrupted.
+    async fn ask(&self, question: &Question) -> anyhow::Result<Option<Attempt>> {
+        let endpoint = self.revision.endpoint(&self.job.ai)?;
+        let clock = &*self.engine.clock;
+        let asking = ask::ask_in_turn(&endpoint.client, &endpoint.pool, question, clock);
+        Ok(tokio::select! {
+            attempt = asking => Some(attempt),
+            () = self.engine.stop.interrupting() => None,
+        })
+    }
+
+    async fn interrupted(&self) -> anyhow::Result<Ended> {
+        let engine = self.engine;
+        engine
+            .persist(|| engine.ledger.interrupted(self.claim, engine.clock.now()))
+            .await?;
+        info!(job = %self.job.name, run = self.claim.run_id, "interrupted: it is taken up at the next start");
+        Ok(Ended::Interrupted)
+    }
+
+    async fn answered(
+        &self,
+        question: Question,
+        answer: Answer,
+        asked: Asked,
+    ) -> anyhow::Result<Ended> {
+        let engine = self.engine;
+        let now = engine.clock.now();
+        let key = outbox::RunKey::of(self.claim);
+        let deliveries = outbox::compose(&self.revision.config, self.job, &key, &answer, now);
+        let answered = Answered {
+            number: self.number,
+            prompt: question.prompt,
+            answer: answer.text,
+            model: answer.model,
+            token_label: asked.token,
+            ai: self.job.ai.to_string(),
+            tokens: asked.tokens,
+            asked_ms: i64::try_from(answer.asked.as_millis()).unwrap_or(i64::MAX),
+        };
+        engine
+            .persist(|| {
+                engine
+                    .ledger
+                    .answered(self.claim, &answered, &deliveries, now)
+            })
+            .await?;
+        engine.deliverer.notify_one();
+        Ok(Ended::Answered)
+    }
+
+    async fn failed(&self, error: AskError, asked: Asked) -> anyhow::Result<Ended> {
+        let engine = self.engine;
+        let now = engine.clock.now();
+        let next_attempt_at = match error.next_step() {
+            Next::GiveUp => None,
+            _ if engine.tries_once => None,
+            _ if self.number > 1 && error.is_final_when_repeated() => None,
+            Next::NextAttempt | Next::AnotherToken => self.next_attempt(&error).await?,
+        };
+        let failure = Failure {
+            number: self.number,
+            token_label: asked.token,
+            error: error.to_string(),
+            next_attempt_at,
+            ai: self.job.ai.to_string(),
+            tokens: asked.tokens,
+        };
+        let notices = match next_attempt_at {
+            // Whoever asked by hand reads the error on the terminal.
+            None if !engine.tries_once => {
+                let key = outbox::RunKey::of(self.claim);
+                outbox::notices(&self.revision.config, self.job, &key, &failure.error, now)
+            }
+            _ => Vec::new(),
+        };
+        engine
+            .persist(|| {
+                engine
+                    .ledger
+                    .attempt_failed(self.claim, &failure, &notices, now)
+            })
+            .await?;
+        engine.deliverer.notify_one();
+        self.log_failure(&failure);
+        Ok(match next_attempt_at {
+            Some(_) => Ended::Again(error),
+            None => Ended::Failed(error),
+        })
+    }
+
+    /// Attempt times are rows: a restart goes on where the backoff was.
+    async fn next_attempt(
+        &self,
+        error: &AskError,
+    ) -> anyhow::Result<Option<crate::model::Timestamp>> {
+        let attempts = self.engine.ledger.attempts(self.claim.run_id).await?;
+        let counted = attempts
+            .iter()
+            .filter(|attempt| attempt.outcome != "interrupted");
+        let failed = i64::try_from(counted.count()).unwrap_or(i64::MAX);
+        let deadline = self.claim.first_claimed_at() + self.job.retry_for;
+        let now = self.engine.clock.now();
+        Ok(backoff::next_ask(
+            now,
+            failed,
+            deadline,
+            error.retry_at(),
+            backoff::roll(),
+        ))
+    }
+
+    /// The tokens that were tried in vain, each with its reason.
+    fn log_tries(&self, attempt: &Attempt) {
+        let (job, run) = (&self.job.name, self.claim.run_id);
+        let last = attempt.tries.len().saturating_sub(1);
+        for tried in attempt.tries.iter().take(last) {
+            if let Some((kind, error)) = &tried.error {
+                warn!(%job, run, kind = kind.as_str(), error, "another token is asked");
+            }
+        }
+    }
+
+    fn log_failure(&self, failure: &Failure) {
+        let (job, run, error) = (&self.job.name, self.claim.run_id, &failure.error);
+        match failure.next_attempt_at {
+            Some(at) => {
+                warn!(%job, run, attempt = self.number, next_attempt_at = %at, error, "asking failed")
+            }
+            None => {
+                tracing::error!(%job, run, attempt = self.number, error, "the run has failed for good")
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The deliverer's loop: sends what is owed, each target on its own, in order. The attempt is in
+//! the ledger before the POST, its outcome after; nothing here asks the AI again.
+
+use std::{collections::HashSet, sync::Arc};
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use super::{backoff, engine::Engine, outbox};
+use crate::{
+    config::Job,
+    ledger::{Completed, Outcome, Owed},
+    model::{RunId, Timestamp, from_ms},
+    push::{Disposition, Message, PushError},
+};
+
+/// ntfy's apps sort by whole seconds: parts sent within one could show in any order.
+const BETWEEN_PARTS: TimeDelta = TimeDelta::milliseconds(1_100);
+
+/// How long the loop sleeps when nothing is owed; commands beside the daemon write too.
+const IDLE: TimeDelta = TimeDelta::seconds(1);
+
+/// Sends until the stop signal, and then what is still due.
+pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
+    let mut workers: JoinSet<(String, anyhow::Result<()>)> = JoinSet::new();
+    let mut busy: HashSet<String> = HashSet::new();
+    loop {
+        // Armed before the ledger is asked, so that nothing owed meanwhile is missed.
+        let woken = engine.deliverer.notified();
+        let now = engine.clock.now();
+        for target in engine.ledger.due_targets(now).await? {
+            if !engine.stop.is_interrupting() && busy.insert(target.clone()) {
+                workers.spawn(serve(engine.clone(), target));
+            }
+        }
+        if workers.is_empty() && engine.stop.is_stopping() && engine.runs_over.is_cancelled() {
+            return Ok(());
+        }
+        let wake = wake_at(&engine, now, &busy).await?;
+        tokio::select! {
+            Some(ended) = workers.join_next() => {
+                let (target, result) = ended.context("sending to a target died: please report this")?;
+                result?;
+                busy.remove(&target);
+            }
+            () = woken => {}
+            () = engine.clock.sleep_until(wake) => {}
+            () = engine.runs_over.cancelled(), if !engine.runs_over.is_cancelled() => {}
+        }
+    }
+}
+
+async fn wake_at(
+    engine: &Engine,
+    now: Timestamp,
+    busy: &HashSet<String>,
+) -> anyhow::Result<Timestamp> {
+    let idle = now + IDLE;
+    if !busy.is_empty() {
+        return Ok(idle);
+    }
+    let next = engine.ledger.next_delivery_at().await?;
+    Ok(next.map_or(idle, |next| next.min(idle)))
+}
+
+/// Sends everything that one target is owed now.
+async fn serve(engine: Arc<Engine>, target: String) -> (String, anyhow::Result<()>) {
+    let result = async {
+        while !engine.stop.is_interrupting() && send_next(&engine, &target, None).await? {}
+        Ok(())
+    };
+    let result = result.await;
+    (target, result)
+}
+
+/// Sends what one run owes, until all of it is over or `until` has come; tells whether it is over.
+///
+/// # Errors
+/// The ledger could not be read or written.
+pub async fn deliver_run(
+    engine: &Engine,
+    run_id: RunId,
+    targets: &[Arc<str>],
+    until: Timestamp,
+) -> anyhow::Result<bool> {
+    loop {
+        for target in targets {
+            while send_next(engine, target, Some(run_id)).await? {}
+        }
+        let (owed, next) = engine.ledger.owed_of(run_id).await?;
+        let now = engine.clock.now();
+        if owed == 0 {
+            return Ok(true);
+        }
+        if now >= until || engine.stop.is_stopping() {
+            return Ok(false);
+        }
+        let wake = next
+            .unwrap_or(now)
+            .max(now + TimeDelta::milliseconds(50))
+            .min(until);
+        tokio::select! {
+            () = engine.clock.sleep_until(wake) => {}
+            () = engine.stop.stopping() => {}
+        }
+    }
+}
+
+/// One delivery: claim, POST, outcome. False: nothing is owed to the target now.
+async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::Result<bool> {
+    let claim = || {
+        let (now, lease_until) = (engine.clock.now(), engine.lease_until());
+        engine
+            .ledger
+            .claim_delivery(target, of, engine.owner.as_str(), now, lease_until)
+    };
+    let Some(Some(owed)) = engine.persist(claim).await? else {
+        return Ok(false);
+    };
+    let outcome = send(engine, &owed).await;
+    let write = || {
+        engine
+            .ledger
+            .delivery_ended(&owed, &outcome, engine.clock.now())
+    };
+    match engine.persist(write).await {
+        Ok(completed) => {
+            if let Some(completed) = completed.flatten() {
+                log_completed(&completed);
+            }
+        }
+        Err(lost) if lost.is_fenced() => {
+            info!(
+                job = owed.job,
+                run = owed.run_id,
+                "the delivery was cancelled or taken over: its outcome here is dropped"
+            );
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(true)
+}
+
+async fn send(engine: &Engine, owed: &Owed) -> Outcome {
+    let revision = engine.revision();
+    let give_up = |error: String| Outcome::Failed {
+        error,
+        unknown: false,
+        notices: Vec::new(),
+    };
+    let Some((target, client)) = revision.target(&owed.target) else {
+        return give_up(format!(
+            "ntfy.{} is no longer in the config: put it back, or leave it",
+            owed.target
+        ));
+    };
+    let mut message: Message = match serde_json::from_str(&owed.message) {
+        Ok(message) => message,
+        Err(error) => return give_up(format!("the message in the ledger cannot be read: {error}")),
+    };
+    let job = revision.job(&owed.job);
+    message.topic.clone_from(&target.topic);
+    message.sequence_id = Some(owed.sequence_id.clone());
+    if let Some(line) = job.and_then(|job| late_line(job, owed, engine.clock.now())) {
+        message.message = format!("{line}\n{}", message.message);
+    }
+    let pushed = tokio::select! {
+        pushed = client.push(target, &message) => pushed,
+        () = engine.stop.interrupting() => return interrupted(engine),
+    };
+    let now = engine.clock.now();
+    match pushed {
+        Ok(receipt) => Outcome::Delivered {
+            receipt: receipt.id,
+            next_part_at: now + BETWEEN_PARTS,
+        },
+        Err(error) => refused(&revision.config, job.map(AsRef::as_ref), owed, &error, now),
+    }
+}
+
+/// The first part says it for all of them; a notice names the due instant anyway.
+fn late_line(job: &Job, owed: &Owed, now: Timestamp) -> Option<String> {
+    let speaks = owed.part == 1 && owed.kind == "answer" && owed.is_scheduled();
+    outbox::late_line(job, owed.scheduled_at(), now).filter(|_| speaks)
+}
+
+fn interrupted(engine: &Engine) -> Outcome {
+    Outcome::Again {
+        error: "cut off by the stop signal".to_owned(),
+        unknown: true,
+        at: engine.clock.now(),
+    }
+}
+
+/// What an error asks for: another attempt, or the end with a notice.
+fn refused(
+    config: &crate::config::Config,
+    job: Option<&Job>,
+    owed: &Owed,
+    error: &PushError,
+    now: Timestamp,
+) -> Outcome {
+    let unknown = matches!(error.disposition(now), Disposition::Ambiguous);
+    let not_before = match error.disposition(now) {
+        Disposition::Retry { not_before } => Some(not_before),
+        Disposition::Ambiguous => Some(now),
+        Disposition::GiveUp => None,
+    };
+    let at = not_before.and_then(|not_before| {
+        backoff::next_push(
+            now,
+            owed.number,
+            owed.give_up_at(),
+            not_before,
+            backoff::roll(),
+        )
+    });
+    let error = error.to_string();
+    let (job_name, run, part, attempt) = (&owed.job, owed.run_id, owed.part, owed.number);
+    match at {
+        Some(at) => {
+            warn!(job = job_name, run, part, attempt, next_attempt_at = %at, error, "pushing failed");
+            Outcome::Again { error, unknown, at }
+        }
+        None => {
+            error!(
+                job = job_name,
+                run, part, attempt, error, "the push has failed for good"
+            );
+            let notices = job.filter(|_| owed.kind == "answer");
+            let notices = notices.map(|job| outbox::push_notices(config, job, owed, &error, now));
+            Outcome::Failed {
+                error,
+                unknown,
+                notices: notices.unwrap_or_default(),
+            }
+        }
+    }
+}
+
+/// The one line that each run logs at its end.
+fn log_completed(run: &Completed) {
+    let scheduled_at = from_ms(run.scheduled_at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let (asked_ms, pushed_ms) = (run.asked_ms.unwrap_or(0), run.pushed_ms.unwrap_or(0));
+    let token = run.token_label.as_deref().unwrap_or("none");
+    let (job, id, bytes, parts) = (&run.job, run.run_id, run.bytes, run.parts);
+    match &run.reason {
+        None => info!(
+            job,
+            run = id,
+            scheduled_at,
+            asked_ms,
+            pushed_ms,
+            bytes,
+            parts,
+            token,
+            "delivered"
+        ),
+        Some(reason) => error!(
+            job,
+            run = id,
+            scheduled_at,
+            asked_ms,
+            pushed_ms,
+            bytes,
+            parts,
+            token,
+            reason,
+            "failed"
+        ),
+    }
+}

@@ -1,0 +1,284 @@
+//! What the loops share: the ledger, the clock, the running config with its clients, wake-ups.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use tokio::sync::{Notify, watch};
+use tracing::{error, info};
+
+use super::{LEASE, stop::Stop};
+use crate::{
+    ask,
+    clock::SharedClock,
+    config::{Config, Job, Network, Target},
+    ledger::{Ledger, LedgerError},
+    model::{JobName, Timestamp, from_ms, to_ms},
+    push,
+};
+
+/// One of the daemon's loops.
+pub(super) type Loop = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+/// How often a full disk is tried again.
+const ROOM_CHECK: Duration = Duration::from_secs(1);
+
+/// Who holds a claim: random for each start of a process.
+#[derive(Clone, Debug)]
+pub struct Owner(String);
+
+impl Owner {
+    /// `daemon-…`: the ledger's lock tells when it is dead.
+    #[must_use]
+    pub fn daemon() -> Self {
+        Self::new("daemon")
+    }
+
+    /// `once-…`: only the end of its lease tells.
+    #[must_use]
+    pub fn once() -> Self {
+        Self::new("once")
+    }
+
+    fn new(kind: &str) -> Self {
+        let number = RandomState::new().hash_one(std::process::id());
+        Self(format!("{kind}-{number:016x}"))
+    }
+
+    fn is_once(&self) -> bool {
+        self.0.starts_with("once-")
+    }
+
+    /// As it stands in the ledger.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An endpoint at work: its client and its pool of tokens.
+pub struct AskEndpoint {
+    /// One connection pool for the endpoint.
+    pub client: ask::Client,
+    /// What is known of its tokens.
+    pub pool: Mutex<ask::Pool>,
+}
+
+/// A config at work. Running runs finish with the revision they began with.
+pub struct Revision {
+    /// The config.
+    pub config: Config,
+    jobs: HashMap<JobName, Arc<Job>>,
+    endpoints: HashMap<Arc<str>, AskEndpoint>,
+    /// Targets that go the same way out share a client.
+    pushers: HashMap<Network, push::Client>,
+}
+
+impl Revision {
+    /// Makes the clients of a config.
+    ///
+    /// # Errors
+    /// A client cannot be made: a proxy or certificate that does not work, or no CA bundle.
+    pub fn new(config: Config) -> anyhow::Result<Self> {
+        let endpoints = config.endpoints.values().map(|endpoint| {
+            let client = ask::Client::new(endpoint.clone())?;
+            let pool = Mutex::new(ask::Pool::new(&endpoint.tokens));
+            Ok((endpoint.name.clone(), AskEndpoint { client, pool }))
+        });
+        let endpoints = endpoints.collect::<anyhow::Result<_>>()?;
+        let mut pushers = HashMap::new();
+        for target in config.targets.values() {
+            if !pushers.contains_key(&target.network) {
+                let client = push::Client::new(&target.network)
+                    .with_context(|| format!("ntfy.{}", target.name))?;
+                pushers.insert(target.network.clone(), client);
+            }
+        }
+        let named = |job: &Arc<Job>| (job.name.clone(), job.clone());
+        Ok(Self {
+            jobs: config.jobs.iter().map(named).collect(),
+            endpoints,
+            pushers,
+            config,
+        })
+    }
+
+    /// The job of that name.
+    #[must_use]
+    pub fn job(&self, name: &str) -> Option<&Arc<Job>> {
+        self.jobs.get(&JobName::new(name))
+    }
+
+    /// The endpoint of that name at work.
+    ///
+    /// # Errors
+    /// There is none: the config's references are checked, so this is a defect.
+    pub fn endpoint(&self, name: &str) -> anyhow::Result<&AskEndpoint> {
+        self.endpoints
+            .get(name)
+            .with_context(|| format!("there is no [ai.{name}]: please report this"))
+    }
+
+    /// The target of that name with its client.
+    #[must_use]
+    pub fn target(&self, name: &str) -> Option<(&Arc<Target>, &push::Client)> {
+        let target = self.config.targets.get(name)?;
+        Some((target, self.pushers.get(&target.network)?))
+    }
+}
+
+/// What the loops share.
+pub struct Engine {
+    /// This process in the ledger.
+    pub owner: Owner,
+    /// The spine.
+    pub ledger: Ledger,
+    /// The wall clock.
+    pub clock: SharedClock,
+    /// When to end.
+    pub stop: Stop,
+    /// True for a command that tells its failure at once instead of trying again.
+    pub tries_once: bool,
+    fatal: Mutex<Option<anyhow::Error>>,
+    revision: watch::Sender<Arc<Revision>>,
+    planner_at: AtomicI64,
+    /// Something was planned, or a slot is free.
+    pub(super) runner: Notify,
+    /// Something is owed.
+    pub(super) deliverer: Notify,
+    /// The runner has ended, with it every run.
+    pub(super) runs_over: tokio_util::sync::CancellationToken,
+}
+
+impl Engine {
+    /// Everything but the loops.
+    #[must_use]
+    pub fn new(
+        owner: Owner,
+        revision: Revision,
+        ledger: Ledger,
+        clock: SharedClock,
+        stop: Stop,
+    ) -> Self {
+        let revision = Arc::new(revision);
+        Self {
+            tries_once: owner.is_once(),
+            owner,
+            fatal: Mutex::new(None),
+            ledger,
+            planner_at: AtomicI64::new(to_ms(clock.now())),
+            clock,
+            stop,
+            revision: watch::Sender::new(revision),
+            runner: Notify::new(),
+            deliverer: Notify::new(),
+            runs_over: tokio_util::sync::CancellationToken::new(),
+        }
+    }
+
+    /// The config that counts now.
+    pub fn revision(&self) -> Arc<Revision> {
+        self.revision.borrow().clone()
+    }
+
+    /// Takes up what the ledger knows of the tokens, so that a restart resets no rest.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn restore_tokens(&self) -> Result<(), LedgerError> {
+        for (name, endpoint) in &self.revision().endpoints {
+            let rows = self.ledger.tokens(name).await?;
+            // A state that an older version wrote differently begins anew.
+            let states = rows
+                .iter()
+                .filter_map(|row| serde_json::from_str(&row.state).ok());
+            let mut pool = endpoint.pool.lock().unwrap_or_else(PoisonError::into_inner);
+            pool.restore(states.collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+
+    /// Ends the daemon: something is broken that it cannot go on with.
+    pub(super) fn fail(&self, error: anyhow::Error) {
+        self.fatal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(error);
+        self.stop.at_once();
+    }
+
+    /// What ended it, if something did.
+    pub(super) fn failure(&self) -> Option<anyhow::Error> {
+        self.fatal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    pub(super) fn lease_until(&self) -> Timestamp {
+        self.clock.now() + LEASE
+    }
+
+    /// The planner has looked at everything that was due.
+    pub(super) fn planner_moved(&self, now: Timestamp) {
+        self.planner_at.store(to_ms(now), Ordering::Relaxed);
+    }
+
+    pub(super) fn planner_at(&self) -> Timestamp {
+        from_ms(self.planner_at.load(Ordering::Relaxed))
+    }
+
+    /// Writes to the ledger, waiting as long as its disk is full.
+    ///
+    /// None: the daemon is to stop at once and there is still no room; what was to be written is
+    /// found out again after the restart.
+    ///
+    /// # Errors
+    /// Whatever else keeps the ledger from being written.
+    pub(super) async fn persist<T, F>(
+        &self,
+        write: impl Fn() -> F,
+    ) -> Result<Option<T>, LedgerError>
+    where
+        F: Future<Output = Result<T, LedgerError>>,
+    {
+        let mut told = false;
+        loop {
+            match write().await {
+                Ok(value) => {
+                    if told {
+                        info!("the ledger's disk has room again");
+                    }
+                    return Ok(Some(value));
+                }
+                Err(full) if full.is_full() => {
+                    if !told {
+                        error!(error = %full, "nothing new is begun until there is room");
+                        told = true;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(ROOM_CHECK) => {}
+                () = self.stop.interrupting() => return Ok(None),
+            }
+        }
+    }
+}

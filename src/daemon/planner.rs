@@ -1,0 +1,227 @@
+//! What is due, decided from jobs, cursors and the clock. Pure: `scheduler` does the acting.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    sync::Arc,
+};
+
+use crate::{
+    config::{Job, Overlap},
+    ledger::{JobState, NewOccurrence, NewRange, Planning},
+    model::{RunState, Timestamp},
+    schedule::{self, Misfires, Missed, Span},
+};
+
+/// The jobs that are due some day, soonest first.
+pub(super) struct Planner {
+    entries: Vec<Entry>,
+    by_name: HashMap<String, usize>,
+    heap: BinaryHeap<Reverse<(Timestamp, usize)>>,
+}
+
+struct Entry {
+    job: Arc<Job>,
+    /// Every instant up to here is in the ledger.
+    cursor: Timestamp,
+    /// Its place in the heap; other entries of it there are stale.
+    next: Option<Timestamp>,
+}
+
+impl Planner {
+    /// The enabled jobs, each from where the ledger stands.
+    pub(super) fn new(jobs: &[Arc<Job>], states: &HashMap<String, JobState>) -> Self {
+        let entries: Vec<Entry> = jobs
+            .iter()
+            .filter(|job| job.enabled)
+            .filter_map(|job| {
+                let cursor = states.get(job.name.as_str())?.cursor;
+                Some(Entry {
+                    job: job.clone(),
+                    cursor,
+                    next: None,
+                })
+            })
+            .collect();
+        let by_name = entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| (entry.job.name.as_str().to_owned(), index))
+            .collect();
+        let mut planner = Self {
+            entries,
+            by_name,
+            heap: BinaryHeap::new(),
+        };
+        planner.rebuild();
+        planner
+    }
+
+    /// When something is due next.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The job of that name, if it is planned here.
+    pub(super) fn job(&self, name: &str) -> Option<&Arc<Job>> {
+        Some(&self.entries[*self.by_name.get(name)?].job)
+    }
+
+    /// The jobs that are due at `now`; they are due again only once they are [`Self::planned`].
+    pub(super) fn due(&mut self, now: Timestamp) -> Vec<usize> {
+        let mut due = Vec::new();
+        while let Some(Reverse((at, index))) = self.heap.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.heap.pop();
+            if self.entries[index].next == Some(at) {
+                self.entries[index].next = None;
+                due.push(index);
+            }
+        }
+        due
+    }
+
+    /// What becomes of the due jobs' instants up to `now`.
+    pub(super) fn plan(
+        &self,
+        due: &[usize],
+        pauses: &HashMap<String, JobState>,
+        now: Timestamp,
+    ) -> Planning {
+        let mut planning = Planning::default();
+        for entry in due.iter().map(|index| &self.entries[*index]) {
+            let name = entry.job.name.as_str();
+            let cursor = match pauses.get(name) {
+                None => entry.cursor,
+                Some(pause) => match after_pause(entry, pause, now, &mut planning) {
+                    Some(cursor) => cursor,
+                    // Still paused: its instants are written as one record when it is over.
+                    None => continue,
+                },
+            };
+            plan_job(&entry.job, cursor, now, &mut planning);
+            planning.jobs.push(name.to_owned());
+        }
+        planning
+    }
+
+    /// The due jobs whose pause is over, or has been asked to be.
+    pub(super) fn resumed(&self, pauses: &HashMap<String, JobState>, now: Timestamp) -> Vec<usize> {
+        pauses
+            .iter()
+            .filter(|(_, pause)| pause.paused_until.is_some_and(|until| until <= now))
+            .filter_map(|(name, _)| self.by_name.get(name).copied())
+            .collect()
+    }
+
+    /// The ledger has it: the jobs wait for their next instant after `now`.
+    pub(super) fn planned(&mut self, due: &[usize], planning: &Planning, now: Timestamp) {
+        for job in &planning.jobs {
+            if let Some(index) = self.by_name.get(job) {
+                self.entries[*index].cursor = now;
+            }
+        }
+        for index in due {
+            self.push(*index, now);
+        }
+    }
+
+    /// The clock stepped back: no job stays silent until it has caught up.
+    pub(super) fn pull_back(&mut self, now: Timestamp) {
+        for entry in &mut self.entries {
+            entry.cursor = entry.cursor.min(now);
+        }
+        self.rebuild();
+    }
+
+    fn rebuild(&mut self) {
+        self.heap.clear();
+        for index in 0..self.entries.len() {
+            self.push(index, self.entries[index].cursor);
+        }
+    }
+
+    fn push(&mut self, index: usize, after: Timestamp) {
+        let entry = &mut self.entries[index];
+        entry.next = entry.job.schedule.next_after(after);
+        if let Some(next) = entry.next {
+            self.heap.push(Reverse((next, index)));
+        }
+    }
+}
+
+fn plan_job(job: &Job, cursor: Timestamp, now: Timestamp, planning: &mut Planning) {
+    let misfires = Misfires {
+        catch_up: job.catch_up,
+        window: job.catch_up_window,
+    };
+    let plan = schedule::plan(&job.name, &job.schedule, &misfires, cursor, now);
+    let name = job.name.as_str();
+    planning.ranges.extend(
+        plan.ranges
+            .iter()
+            .map(|range| missed(name, range.reason, range.span)),
+    );
+    planning
+        .occurrences
+        .extend(plan.runs.iter().map(|run| NewOccurrence {
+            job: name.to_owned(),
+            scheduled_at: run.scheduled_at,
+            due_at: run.due_at,
+            // What is caught up one by one must not skip itself.
+            overlap: match job.overlap {
+                Overlap::Skip if run.late => Overlap::Queue,
+                overlap => overlap,
+            },
+            start_by: job.start_deadline.map(|wait| run.due_at.max(now) + wait),
+        }));
+}
+
+/// Writes the records of a pause that is over and tells from where planning goes on; None while
+/// it lasts.
+fn after_pause(
+    entry: &Entry,
+    pause: &JobState,
+    now: Timestamp,
+    planning: &mut Planning,
+) -> Option<Timestamp> {
+    let until = pause.paused_until.filter(|until| *until <= now)?;
+    let job = &entry.job;
+    let name = job.name.as_str();
+    let began = pause
+        .paused_at
+        .unwrap_or(until)
+        .clamp(entry.cursor, until.max(entry.cursor));
+    // What was missed before it was paused is not run after it.
+    if let Some(span) = schedule::pass_over(&job.schedule, entry.cursor, began) {
+        planning.ranges.push(missed(name, Missed::Window, span));
+    }
+    if let Some(span) = schedule::pass_over(&job.schedule, began, until) {
+        planning
+            .ranges
+            .push(range(name, RunState::Skipped, "paused", span));
+    }
+    planning.unpaused.push(name.to_owned());
+    Some(until.max(entry.cursor))
+}
+
+fn missed(job: &str, reason: Missed, span: Span) -> NewRange {
+    let reason = match reason {
+        Missed::Window => "window",
+        Missed::Superseded => "superseded",
+    };
+    range(job, RunState::Missed, reason, span)
+}
+
+fn range(job: &str, state: RunState, reason: &'static str, span: Span) -> NewRange {
+    NewRange {
+        job: job.to_owned(),
+        state,
+        reason,
+        from: span.from,
+        until: span.until,
+        instants: span.count,
+    }
+}

@@ -1,0 +1,122 @@
+//! The runner's loop: claims what is due, as many runs as there are free slots, and carries each
+//! out as a task of its own.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info};
+
+use super::{attempt, engine::Engine};
+use crate::{
+    ledger::{Claim, LedgerError},
+    model::RunState,
+};
+
+/// How long the loop sleeps when nothing is planned; commands beside the daemon write too.
+const IDLE: TimeDelta = TimeDelta::seconds(1);
+
+/// Claims until the stop signal, then drains.
+pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
+    let runs = TaskTracker::new();
+    let slots = Arc::new(Semaphore::new(engine.revision().config.max_in_flight));
+    while !engine.stop.is_stopping() {
+        // Armed before the ledger is asked, so that nothing planned meanwhile is missed.
+        let woken = engine.runner.notified();
+        let now = engine.clock.now();
+        let free = slots.available_permits();
+        if free > 0 {
+            for claim in claim(&engine, free).await? {
+                let slot = slots.clone().try_acquire_owned()?;
+                let engine = engine.clone();
+                runs.spawn(async move {
+                    carry_out(&engine, claim).await;
+                    drop(slot);
+                    engine.runner.notify_one();
+                });
+            }
+        }
+        let next = engine.ledger.next_claimable_at().await?;
+        let wake = next
+            .filter(|_| slots.available_permits() > 0)
+            .unwrap_or(now + IDLE)
+            .min(now + IDLE);
+        tokio::select! {
+            () = woken => {}
+            () = engine.clock.sleep_until(wake) => {}
+            () = engine.stop.stopping() => {}
+        }
+    }
+    drain(&engine, &runs).await;
+    engine.runs_over.cancel();
+    Ok(())
+}
+
+async fn claim(engine: &Engine, free: usize) -> anyhow::Result<Vec<Claim>> {
+    let claims = engine
+        .persist(|| {
+            let now = engine.clock.now();
+            engine
+                .ledger
+                .claim(engine.owner.as_str(), now, engine.lease_until(), free)
+        })
+        .await?;
+    Ok(claims.unwrap_or_default())
+}
+
+/// One run's error or panic ends that run's task, not the daemon; a broken ledger ends the engine.
+async fn carry_out(engine: &Arc<Engine>, claim: Claim) {
+    let (job, run_id) = (claim.job.clone(), claim.run_id);
+    let task = tokio::spawn(attempt::carry_out(engine.clone(), claim));
+    match task.await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) if is_fenced(&error) => {
+            info!(
+                job,
+                run = run_id,
+                "the run was cancelled or taken over: its outcome here is dropped"
+            );
+        }
+        Ok(Err(error)) => {
+            error!(
+                job,
+                run = run_id,
+                error = format!("{error:#}"),
+                "the run's outcome could not be written"
+            );
+            engine.fail(error);
+        }
+        Err(panic) => {
+            error!(job, run = run_id, %panic, "the run's task died: please report this");
+            let end = || {
+                let (state, reason) = (RunState::Failed, "promptcron's own fault: its task died");
+                engine
+                    .ledger
+                    .end_run(run_id, state, reason, engine.clock.now())
+            };
+            if let Err(error) = engine.persist(end).await {
+                engine.fail(error.into());
+            }
+        }
+    }
+}
+
+fn is_fenced(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<LedgerError>()
+        .is_some_and(LedgerError::is_fenced)
+}
+
+/// Waits for running AI calls; the engine interrupts them when their time is over.
+async fn drain(engine: &Engine, runs: &TaskTracker) {
+    runs.close();
+    if !runs.is_empty() {
+        let drain_s = engine.revision().config.drain.as_secs();
+        info!(
+            running = runs.len(),
+            drain_s, "waiting for running AI calls"
+        );
+    }
+    runs.wait().await;
+}

@@ -1,0 +1,172 @@
+//! The planner's loop: sleeps exactly until the next due instant, writes down what is due, wakes
+//! the runner. Looks again at each beat, because a clock can step and a machine can sleep.
+
+use std::{sync::Arc, time::Instant};
+
+use chrono::TimeDelta;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::{engine::Engine, planner::Planner};
+use crate::{
+    ledger::{Planning, ScheduledJob},
+    model::Timestamp,
+    schedule,
+};
+
+/// Steps below this are drift that time servers correct all the time.
+const STEP: TimeDelta = TimeDelta::seconds(2);
+
+/// How long the loop sleeps when nothing is due: the beat wakes it anyway.
+const IDLE: TimeDelta = TimeDelta::hours(1);
+
+/// Reads where planning stands and plans what fell due since.
+pub(super) async fn resume(engine: &Engine) -> anyhow::Result<Planner> {
+    let revision = engine.revision();
+    let now = engine.clock.now();
+    let enabled: Vec<_> = revision
+        .config
+        .jobs
+        .iter()
+        .filter(|job| job.enabled)
+        .collect();
+    let texts: Vec<String> = enabled.iter().map(|job| job.schedule.to_text()).collect();
+    let jobs: Vec<ScheduledJob<'_>> = enabled
+        .iter()
+        .zip(&texts)
+        .map(|(job, schedule)| ScheduledJob {
+            name: job.name.as_str(),
+            schedule,
+        })
+        .collect();
+    let states = engine.ledger.sync_jobs(&jobs, now).await?;
+    let mut planner = Planner::new(&revision.config.jobs, &states);
+    if states.values().any(|state| state.cursor > now) {
+        pull_back(engine, &mut planner, now).await?;
+    }
+    plan(engine, &mut planner, now).await?;
+    Ok(planner)
+}
+
+/// Plans until the stop signal.
+pub(super) async fn run(
+    engine: Arc<Engine>,
+    mut planner: Planner,
+    mut beat: mpsc::Receiver<()>,
+) -> anyhow::Result<()> {
+    let mut last = (engine.clock.now(), Instant::now());
+    while !engine.stop.is_stopping() {
+        let now = engine.clock.now();
+        notice_step(&engine, &mut planner, &mut last, now).await?;
+        plan(&engine, &mut planner, now).await?;
+        engine.planner_moved(now);
+        let wake = planner.next().unwrap_or(now + IDLE).min(now + IDLE);
+        tokio::select! {
+            () = engine.clock.sleep_until(wake) => {}
+            _ = beat.recv() => {}
+            () = engine.stop.stopping() => {}
+        }
+    }
+    Ok(())
+}
+
+/// Compares the wall clock with monotonic time.
+async fn notice_step(
+    engine: &Engine,
+    planner: &mut Planner,
+    last: &mut (Timestamp, Instant),
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let elapsed = TimeDelta::from_std(last.1.elapsed()).unwrap_or_default();
+    let step = (now - last.0) - elapsed;
+    let back = last.0 - now;
+    *last = (now, Instant::now());
+    if step > STEP {
+        info!(
+            step_s = step.num_seconds(),
+            "the clock stepped forward, or the machine slept"
+        );
+    }
+    if back > STEP {
+        warn!(
+            back_s = back.num_seconds(),
+            "the clock stepped back: no occurrence is repeated, none is silenced"
+        );
+        pull_back(engine, planner, now).await?;
+    }
+    Ok(())
+}
+
+async fn pull_back(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow::Result<()> {
+    let left = |job: &str, from: Timestamp, until: Timestamp| {
+        let schedule = &planner.job(job)?.schedule;
+        let span = schedule::pass_over(schedule, from - TimeDelta::seconds(1), until)?;
+        Some((span.count, span.until))
+    };
+    engine
+        .persist(|| engine.ledger.pull_back(now, left))
+        .await?;
+    planner.pull_back(now);
+    Ok(())
+}
+
+/// Writes down everything that is due at `now`, in one transaction.
+async fn plan(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow::Result<()> {
+    let pauses = engine.ledger.pauses().await?;
+    let mut due = planner.due(now);
+    for index in planner.resumed(&pauses, now) {
+        if !due.contains(&index) {
+            due.push(index);
+        }
+    }
+    if due.is_empty() {
+        return Ok(());
+    }
+    let mut planning = planner.plan(&due, &pauses, now);
+    leave_out_recorded(engine, planner, &mut planning).await?;
+    if engine
+        .persist(|| engine.ledger.plan(&planning, now))
+        .await?
+        .is_some()
+    {
+        planner.planned(&due, &planning, now);
+        engine.runner.notify_one();
+    }
+    Ok(())
+}
+
+/// A record of many instants must not cover one that has a row of its own, left by a clock that
+/// was ahead: the record is written around it.
+async fn leave_out_recorded(
+    engine: &Engine,
+    planner: &Planner,
+    planning: &mut Planning,
+) -> anyhow::Result<()> {
+    let mut ranges = Vec::new();
+    for range in std::mem::take(&mut planning.ranges) {
+        let recorded = engine
+            .ledger
+            .recorded(&range.job, range.from, range.until)
+            .await?;
+        let Some(job) = planner.job(&range.job).filter(|_| !recorded.is_empty()) else {
+            ranges.push(range);
+            continue;
+        };
+        let mut after = range.from - TimeDelta::seconds(1);
+        for edge in recorded
+            .into_iter()
+            .chain([range.until + TimeDelta::seconds(1)])
+        {
+            if let Some(span) =
+                schedule::pass_over(&job.schedule, after, edge - TimeDelta::seconds(1))
+            {
+                let mut part = range.clone();
+                (part.from, part.until, part.instants) = (span.from, span.until, span.count);
+                ranges.push(part);
+            }
+            after = edge;
+        }
+    }
+    planning.ranges = ranges;
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! What becomes, at start, of runs that were planned before the daemon went down and never begun:
+//! they are misfires like those that were never written, and the same policy decides.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use tracing::info;
+
+use super::engine::Engine;
+use crate::{
+    config::Job,
+    ledger::UnstartedRun,
+    model::{RunId, RunState, Timestamp},
+    schedule::CatchUp,
+};
+
+/// As old as this a planned run has waited for a slot, not for the engine.
+const GRACE: TimeDelta = TimeDelta::seconds(10);
+
+/// Ends what is too old to be begun now.
+pub(super) async fn settle(engine: &Engine) -> anyhow::Result<()> {
+    let now = engine.clock.now();
+    let revision = engine.revision();
+    let mut by_job: HashMap<String, Vec<UnstartedRun>> = HashMap::new();
+    for run in engine.ledger.unstarted(now - GRACE).await? {
+        by_job.entry(run.job.clone()).or_default().push(run);
+    }
+    for (name, runs) in by_job {
+        let Some(job) = revision.job(&name) else {
+            continue;
+        };
+        let newer = engine.ledger.has_planned_since(&name, now - GRACE).await?;
+        for (run_id, reason) in too_old(job, &runs, newer, now) {
+            engine
+                .ledger
+                .end_run(run_id, RunState::Missed, reason, now)
+                .await?;
+            info!(job = %name, run = run_id, reason, "a run that was planned before the daemon went down is missed");
+        }
+    }
+    Ok(())
+}
+
+/// Of one job's runs, oldest first, those that do not run any more; `newer` tells that an
+/// occurrence of it is planned that is on time.
+fn too_old(
+    job: &Job,
+    runs: &[UnstartedRun],
+    newer: bool,
+    now: Timestamp,
+) -> Vec<(RunId, &'static str)> {
+    let in_window = |run: &UnstartedRun| now - run.scheduled_at() <= window(job);
+    let newest = runs.iter().rposition(in_window);
+    runs.iter()
+        .enumerate()
+        .filter_map(|(index, run)| {
+            let reason = match (run.begun, job.catch_up) {
+                _ if !in_window(run) => "window",
+                // What was begun in time is taken up again.
+                (true, _) | (false, CatchUp::All) => return None,
+                (false, CatchUp::Skip) => "window",
+                (false, CatchUp::Latest) if newer || newest > Some(index) => "superseded",
+                (false, CatchUp::Latest) => return None,
+            };
+            Some((run.run_id, reason))
+        })
+        .collect()
+}
+
+fn window(job: &Job) -> TimeDelta {
+    TimeDelta::from_std(job.catch_up_window).unwrap_or(TimeDelta::MAX)
+}
