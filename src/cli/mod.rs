@@ -1,3 +1,165 @@
-//! The commands.
+//! The commands: what a person types, and what is printed. Everything they do lives elsewhere.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "printing is what a command is for"
+)]
 
+mod audit;
+mod check;
+mod demo;
+mod failure;
+mod health;
+mod history;
+mod instant;
+mod logging;
+mod next;
+mod once;
+mod pause;
+mod push;
 pub mod render;
+mod run;
+mod show;
+mod table;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use chrono::Utc;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use self::failure::Failure;
+use crate::config::{self, Config, SystemEnv};
+
+/// Cron for prompts: asks an AI on a schedule and pushes the answer to your phone through ntfy.
+#[derive(Debug, Parser)]
+#[command(name = "promptcron", version = version(), max_term_width = 100)]
+#[command(
+    after_help = "Start here: promptcron demo (needs no token), then promptcron check.\n\
+    Exit codes: 0 done, 1 the work failed, 2 wrong usage or config."
+)]
+pub struct Cli {
+    /// Which config file.
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        help = "The config file; else $PROMPTCRON_CONFIG, ./config.toml, /etc/promptcron/config.toml"
+    )]
+    config: Option<PathBuf>,
+
+    /// How log lines look.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        help = "How log lines look; they go to stderr. RUST_LOG=debug shows more"
+    )]
+    log_format: LogFormat,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: every job at its instants, until TERM or INT
+    Run,
+    /// Check the config and show when each job is due next
+    Check(check::CheckArgs),
+    /// Show what is due next
+    Next(next::NextArgs),
+    /// Ask a job's prompt now and push the answer
+    Once(once::OnceArgs),
+    /// Push a test message to a target
+    Push(push::PushArgs),
+    /// Turn Markdown on stdin into what a phone shows
+    Render(render::RenderArgs),
+    /// See the whole way with a stand-in AI and a stand-in inbox: no token, no network
+    Demo(demo::DemoArgs),
+    /// List what ran and what came of it, newest first
+    History(history::HistoryArgs),
+    /// Show one run: prompt, answer, each attempt, each delivery
+    Show(show::ShowArgs),
+    /// Pause a job: its occurrences are skipped until it is resumed
+    Pause(pause::PauseArgs),
+    /// Resume a paused job
+    Resume(pause::ResumeArgs),
+    /// Cancel a run that is not over
+    Cancel(pause::CancelArgs),
+    /// Check that every occurrence in the ledger is in exactly one state
+    Audit,
+    /// Exit 0 while the daemon's planner and ledger live
+    Health,
+}
+
+/// Carries a command out; its errors are printed here, once.
+#[must_use]
+pub fn execute(cli: Cli) -> ExitCode {
+    logging::init(cli.log_format, cli.command.default_level());
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Render(args) => Ok(render::run(args)?),
+            Command::Demo(args) => demo::run(&args),
+            Command::Run => run::run(self.load()?),
+            Command::Check(ref args) => check::run(&self.load()?, args),
+            Command::Next(ref args) => next::run(&self.load()?, args),
+            Command::Once(ref args) => once::run(self.load()?, args),
+            Command::Push(ref args) => push::run(&self.load()?, args),
+            Command::History(ref args) => history::run(&self.load()?, args),
+            Command::Show(ref args) => show::run(&self.load()?, args),
+            Command::Pause(ref args) => pause::pause(&self.load()?, args),
+            Command::Resume(ref args) => pause::resume(&self.load()?, args),
+            Command::Cancel(ref args) => pause::cancel(&self.load()?, args),
+            Command::Audit => audit::run(&self.load()?),
+            Command::Health => health::run(&self.load()?),
+        }
+    }
+
+    fn load(&self) -> Result<Config, Failure> {
+        let file = config::locate(self.config.clone(), &SystemEnv).map_err(Failure::config)?;
+        config::load(&file, Utc::now(), &SystemEnv).map_err(Failure::config)
+    }
+}
+
+impl Command {
+    /// What is logged where `RUST_LOG` says nothing: a command's own output says the rest.
+    fn default_level(&self) -> &'static str {
+        match self {
+            Self::Run => "info",
+            _ => "warn",
+        }
+    }
+}
+
+/// The version with that of the built-in zone rules.
+fn version() -> String {
+    let (version, tzdata) = (env!("CARGO_PKG_VERSION"), chrono_tz::IANA_TZDB_VERSION);
+    format!("{version}\ntzdata {tzdata}")
+}
+
+/// A runtime for the commands that reach out.
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::work)?;
+    Ok(runtime.block_on(future))
+}

@@ -1,0 +1,147 @@
+//! `promptcron check`: the config is valid, and this is what it means.
+
+use chrono::Utc;
+use clap::Args;
+
+use super::{Failure, block_on, instant};
+use crate::{
+    ask,
+    config::{Config, Endpoint, Job, Target, Token},
+    push,
+    render::Style,
+};
+
+/// How many instants are shown of each job.
+const INSTANTS: usize = 3;
+
+/// What `check` is told.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Also ask every AI endpoint, token and ntfy server whether it is there, without pushing
+    #[arg(long)]
+    live: bool,
+}
+
+/// Prints what the config means; with `--live`, what answers.
+pub(super) fn run(config: &Config, args: &CheckArgs) -> Result<(), Failure> {
+    for warning in &config.warnings {
+        println!("warning: {warning}");
+    }
+    for job in &config.jobs {
+        print_job(job);
+    }
+    println!(
+        "{} is valid: {}, {}, {}; ledger {}",
+        config.file.display(),
+        count(config.jobs.len(), "job"),
+        count(config.endpoints.len(), "AI endpoint"),
+        count(config.targets.len(), "ntfy target"),
+        config.ledger.0.display()
+    );
+    if args.live { live(config) } else { Ok(()) }
+}
+
+fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+fn print_job(job: &Job) {
+    let zone = job.schedule.zone();
+    let style = job
+        .style
+        .map_or_else(String::new, |style| format!(", {}", style_word(style)));
+    let targets: Vec<&str> = job.targets.iter().map(AsRef::as_ref).collect();
+    println!(
+        "{}: {} ({zone}), {} → {}{style}",
+        job.name,
+        job.schedule,
+        job.ai,
+        targets.join(", ")
+    );
+    if !job.enabled {
+        println!("  not enabled");
+        return;
+    }
+    let mut instants = job.schedule.upcoming(Utc::now()).take(INSTANTS).peekable();
+    if instants.peek().is_none() {
+        println!("  never due again");
+    }
+    for at in instants {
+        println!("  {}", instant::local(at, zone));
+    }
+}
+
+fn style_word(style: Style) -> &'static str {
+    match style {
+        Style::Plain => "plain",
+        Style::Classic => "classic",
+        Style::Markdown => "markdown",
+    }
+}
+
+/// Asks every endpoint with each of its tokens, and every target, one after the other.
+fn live(config: &Config) -> Result<(), Failure> {
+    let ok = block_on(async {
+        let mut ok = true;
+        for endpoint in config.endpoints.values() {
+            ok &= probe(endpoint).await;
+        }
+        for target in config.targets.values() {
+            ok &= visit(target).await;
+        }
+        ok
+    })?;
+    if ok { Ok(()) } else { Err(Failure::Told) }
+}
+
+async fn probe(endpoint: &std::sync::Arc<Endpoint>) -> bool {
+    let client = match ask::Client::new(endpoint.clone()) {
+        Ok(client) => client,
+        Err(error) => return print_bad(&error.to_string()),
+    };
+    if endpoint.tokens.is_empty() {
+        return probe_token(&client, endpoint, None).await;
+    }
+    let mut ok = true;
+    for token in &endpoint.tokens {
+        ok &= probe_token(&client, endpoint, Some(token)).await;
+    }
+    ok
+}
+
+async fn probe_token(client: &ask::Client, endpoint: &Endpoint, token: Option<&Token>) -> bool {
+    let who = token.map_or_else(String::new, |token| format!(", token {}", token.label));
+    match client.probe(token).await {
+        Ok(probe) => {
+            let model = match probe.model_listed {
+                Some(false) => format!(", but its list has no model {}", endpoint.model),
+                _ => String::new(),
+            };
+            println!(
+                "ok     ai.{} ({}{who}): answers{model}",
+                endpoint.name, endpoint.base_url
+            );
+            true
+        }
+        Err(error) => print_bad(&error.to_string()),
+    }
+}
+
+async fn visit(target: &Target) -> bool {
+    let health = match push::Client::new(&target.network) {
+        Ok(client) => client.health(target).await,
+        Err(error) => return print_bad(&format!("ntfy.{}: {error:#}", target.name)),
+    };
+    match health {
+        Ok(health) => {
+            println!("ok     {health}");
+            true
+        }
+        Err(error) => print_bad(&error.to_string()),
+    }
+}
+
+fn print_bad(error: &str) -> bool {
+    println!("FAILED {error}");
+    false
+}

@@ -1,0 +1,45 @@
+//! How a command ends when it does not end well.
+
+use std::process::ExitCode;
+
+/// What ended a command, and with which exit code.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The work failed: exit 1.
+    Work(anyhow::Error),
+    /// Wrong usage or config: exit 2.
+    Config(anyhow::Error),
+    /// The work failed, and the command has said so on stdout: exit 1.
+    Told,
+}
+
+impl Failure {
+    pub(super) fn work(error: impl Into<anyhow::Error>) -> Self {
+        Self::Work(error.into())
+    }
+
+    pub(super) fn config(error: impl Into<anyhow::Error>) -> Self {
+        Self::Config(error.into())
+    }
+
+    /// Prints it and gives the exit code.
+    pub(super) fn report(self) -> ExitCode {
+        match self {
+            Self::Work(error) => {
+                eprintln!("{error:#}");
+                ExitCode::from(1)
+            }
+            Self::Config(error) => {
+                eprintln!("{error:#}");
+                ExitCode::from(2)
+            }
+            Self::Told => ExitCode::from(1),
+        }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Work(error.into())
+    }
+}

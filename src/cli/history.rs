@@ -1,0 +1,154 @@
+//! `promptcron history`: what ran and what came of it.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Failure, block_on, instant, table};
+use crate::{
+    config::Config,
+    ledger::{Access, HistoryRow, Ledger},
+    model::from_ms,
+};
+
+/// What `history` is told.
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    /// Only this job; one that is no longer in the config too
+    job: Option<String>,
+    /// How many rows, the newest first
+    #[arg(short, long, default_value_t = 20, value_name = "N")]
+    n: u32,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// One line of `history --json`, and the head of `show --json`.
+#[derive(Serialize)]
+pub(super) struct Line {
+    run: i64,
+    job: String,
+    scheduled_at: String,
+    trigger: String,
+    state: String,
+    reason: Option<String>,
+    attempts: i64,
+    asked_ms: Option<i64>,
+    pushed_ms: Option<i64>,
+    parts: i64,
+    /// A range record: how many occurrences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<i64>,
+    /// A range record: the last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+}
+
+impl From<&HistoryRow> for Line {
+    fn from(row: &HistoryRow) -> Self {
+        Self {
+            run: row.run_id,
+            job: row.job.clone(),
+            scheduled_at: instant::utc(from_ms(row.scheduled_at)),
+            trigger: row.trigger.clone(),
+            state: row.state.clone(),
+            reason: row.reason.clone(),
+            attempts: row.attempts,
+            asked_ms: row.asked_ms,
+            pushed_ms: row.pushed_ms,
+            parts: row.parts,
+            count: row.until_at.map(|_| row.instants),
+            until: row.until_at.map(|until| instant::utc(from_ms(until))),
+        }
+    }
+}
+
+/// Prints the newest rows.
+pub(super) fn run(config: &Config, args: &HistoryArgs) -> Result<(), Failure> {
+    let rows = block_on(async {
+        let ledger = open(config).await?;
+        Ok::<_, Failure>(ledger.history(args.job.as_deref(), args.n).await?)
+    })??;
+    if args.json {
+        for row in &rows {
+            println!("{}", serde_json::to_string(&Line::from(row))?);
+        }
+        return Ok(());
+    }
+    if rows.is_empty() {
+        println!("nothing has run yet");
+    }
+    let mut lines = vec![heads()];
+    lines.extend(rows.iter().map(|row| cells(config, row)));
+    for line in table::lines(&lines)
+        .iter()
+        .skip(usize::from(rows.is_empty()))
+    {
+        println!("{line}");
+    }
+    Ok(())
+}
+
+/// The ledger for reading; says so where no daemon has made one yet.
+pub(super) async fn open(config: &Config) -> Result<Ledger, Failure> {
+    let path = &config.ledger.0;
+    if !path.exists() {
+        return Err(Failure::Work(anyhow::anyhow!(
+            "there is no ledger {} yet: `promptcron run` and `promptcron once` make it",
+            path.display()
+        )));
+    }
+    Ok(Ledger::open(path, Access::Read).await?)
+}
+
+fn heads() -> Vec<String> {
+    [
+        "run", "job", "due", "state", "asked", "pushed", "parts", "tries",
+    ]
+    .map(str::to_owned)
+    .into()
+}
+
+fn cells(config: &Config, row: &HistoryRow) -> Vec<String> {
+    let zone = config
+        .job(&row.job)
+        .map_or(config.timezone, |job| job.schedule.zone());
+    let due = instant::local(from_ms(row.scheduled_at), zone);
+    let ms = |ms: Option<i64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+    vec![
+        row.run_id.to_string(),
+        row.job.clone(),
+        due,
+        state(row),
+        ms(row.asked_ms),
+        ms(row.pushed_ms),
+        row.parts.to_string(),
+        row.attempts.to_string(),
+    ]
+}
+
+/// `skipped(overlap)`, `missed(window) x 24`; a long reason is cut: `show` has all of it.
+fn state(row: &HistoryRow) -> String {
+    const MOST: usize = 40;
+    let manual = if row.trigger == "manual" {
+        " (by hand)"
+    } else {
+        ""
+    };
+    let reason = row.reason.as_deref().map_or_else(String::new, |reason| {
+        let line = reason.lines().next().unwrap_or_default();
+        let short: String = line.chars().take(MOST).collect();
+        let more = if short.len() < reason.len() {
+            "…"
+        } else {
+            ""
+        };
+        format!("({short}{more})")
+    });
+    let many = if row.instants > 1 {
+        format!(" x {}", row.instants)
+    } else {
+        String::new()
+    };
+    format!("{}{reason}{many}{manual}", row.state)
+}

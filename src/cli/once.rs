@@ -1,0 +1,180 @@
+//! `promptcron once`: ask a job's prompt now, push the answer, wait until it is delivered.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+
+use super::{Failure, block_on, next::named};
+use crate::{
+    ask::{self, Answer},
+    clock::SystemClock,
+    config::{Config, Job},
+    daemon::{self, Ended, Engine, LEASE, Owner, Revision, Stop},
+    ledger::{Access, Claim, Ledger, Shown},
+    model::RunState,
+    push::Message,
+};
+
+/// What `once` is told.
+#[derive(Debug, Args)]
+pub(super) struct OnceArgs {
+    /// The job's name; a disabled one runs too
+    job: String,
+    /// Ask, and print what would be pushed instead of pushing it; the ledger is not opened
+    #[arg(long)]
+    dry_run: bool,
+    /// How long to wait for the delivery; after it the daemon sends what is owed
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    wait: Duration,
+}
+
+/// Runs one job once.
+pub(super) fn run(config: Config, args: &OnceArgs) -> Result<(), Failure> {
+    let job = named(&config, &args.job).map_err(Failure::Config)?;
+    let name = job.name.to_string();
+    block_on(async {
+        if args.dry_run {
+            dry_run(config, &name).await
+        } else {
+            for_real(config, &name, args.wait).await
+        }
+    })?
+}
+
+async fn dry_run(config: Config, name: &str) -> Result<(), Failure> {
+    let revision = Revision::new(config)?;
+    let job = revision.job(name).context("the job is gone")?;
+    let endpoint = revision.endpoint(&job.ai)?;
+    let question = daemon::question(job);
+    let asking = ask::ask_in_turn(&endpoint.client, &endpoint.pool, &question, &SystemClock);
+    let answer = asking
+        .await
+        .result
+        .map_err(|error| anyhow!("job {name}: {error}"))?;
+    print_parts(&revision, job, &answer);
+    Ok(())
+}
+
+fn print_parts(revision: &Revision, job: &Job, answer: &Answer) {
+    for name in &job.targets {
+        let Some((target, _)) = revision.target(name) else {
+            continue;
+        };
+        for message in daemon::messages(job, target, answer) {
+            print_message(&target.name, &message);
+        }
+    }
+}
+
+/// A head of what stands around the text, an empty line, and exactly the text.
+fn print_message(target: &str, message: &Message) {
+    println!("target: {target}");
+    if let Some(title) = &message.title {
+        println!("title: {title}");
+    }
+    if !message.tags.is_empty() {
+        println!("tags: {}", message.tags.join(", "));
+    }
+    if let Some(priority) = message.priority {
+        println!("priority: {priority}");
+    }
+    println!("bytes: {}\n\n{}\n", message.message.len(), message.message);
+}
+
+async fn for_real(config: Config, name: &str, wait: Duration) -> Result<(), Failure> {
+    let ledger = Ledger::open(&config.ledger.0, Access::Write).await?;
+    let stop = Stop::default();
+    stop.on_signals()?;
+    let revision = Revision::new(config)?;
+    let engine = Arc::new(Engine::new(
+        Owner::once(),
+        revision,
+        ledger,
+        Arc::new(SystemClock),
+        stop,
+    ));
+    engine.restore_tokens().await?;
+    let now = engine.clock.now();
+    let owner = engine.owner.as_str();
+    let claim = engine
+        .ledger
+        .claim_manual(name, owner, now, now + LEASE)
+        .await?;
+    let renewal = tokio::spawn(renew(engine.clone()));
+    let done = carry_out(&engine, claim, wait).await;
+    renewal.abort();
+    engine.ledger.close().await;
+    done
+}
+
+/// Keeps the claim while the AI takes its time, so that no daemon takes the run over.
+async fn renew(engine: Arc<Engine>) {
+    loop {
+        tokio::time::sleep(LEASE / 3).await;
+        let lease_until = engine.clock.now() + LEASE;
+        if let Err(error) = engine
+            .ledger
+            .renew(engine.owner.as_str(), lease_until)
+            .await
+        {
+            tracing::warn!(%error, "the claim could not be renewed");
+        }
+    }
+}
+
+async fn carry_out(engine: &Arc<Engine>, claim: Claim, wait: Duration) -> Result<(), Failure> {
+    let (run_id, name) = (claim.run_id, claim.job.clone());
+    match daemon::carry_out(engine.clone(), claim).await? {
+        Ended::Answered => {}
+        Ended::Failed(error) | Ended::Again(error) => {
+            return Err(Failure::Work(anyhow!("job {name}, run {run_id}: {error}")));
+        }
+        Ended::Interrupted => {
+            let text = "interrupted: a running daemon takes it up, or the next one that starts";
+            return Err(Failure::Work(anyhow!("job {name}, run {run_id}: {text}")));
+        }
+        Ended::Cancelled => return Err(Failure::Work(anyhow!("job {name} is gone"))),
+    }
+    let revision = engine.revision();
+    let job = revision.job(&name).context("the job is gone")?;
+    let until = engine.clock.now() + wait;
+    let over = daemon::deliver_run(engine, run_id, &job.targets, until).await?;
+    let shown = engine
+        .ledger
+        .show(run_id)
+        .await?
+        .context("the run is gone")?;
+    report(&shown, over)
+}
+
+fn report(shown: &Shown, over: bool) -> Result<(), Failure> {
+    let run = &shown.run;
+    let delivered = shown
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.state == "delivered");
+    let head = format!(
+        "job {}, run {}: asked in {} ms, {} of {} messages pushed",
+        run.job,
+        run.run_id,
+        run.asked_ms.unwrap_or(0),
+        delivered.count(),
+        shown.deliveries.len()
+    );
+    if run.state == RunState::Delivered.as_str() {
+        println!("{head} in {} ms", run.pushed_ms.unwrap_or(0));
+        return Ok(());
+    }
+    let errors = shown
+        .deliveries
+        .iter()
+        .filter_map(|delivery| delivery.error.as_deref());
+    let errors = errors.collect::<Vec<_>>().join("\n");
+    let rest = if over {
+        ""
+    } else {
+        "\nthe daemon will send what is owed, when it runs"
+    };
+    Err(Failure::Work(anyhow!("{head}\n{errors}{rest}")))
+}

@@ -1,0 +1,209 @@
+//! `promptcron show`: everything the ledger knows of one run.
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Failure, block_on,
+    history::{Line, open},
+    instant,
+};
+use crate::{
+    config::Config,
+    ledger::{AttemptRow, DeliveryRow, Shown},
+    model::{RunId, from_ms},
+};
+
+/// What `show` is told.
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The run's number, as `history` lists it
+    run: RunId,
+    /// As one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Page {
+    #[serde(flatten)]
+    run: Line,
+    prompt: Option<String>,
+    answer: Option<String>,
+    attempt_rows: Vec<Attempt>,
+    deliveries: Vec<Delivery>,
+}
+
+#[derive(Serialize)]
+struct Attempt {
+    number: i64,
+    started_at: String,
+    finished_at: Option<String>,
+    outcome: String,
+    ai: String,
+    token: Option<String>,
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Delivery {
+    kind: String,
+    target: String,
+    part: i64,
+    parts: i64,
+    state: String,
+    attempts: i64,
+    bytes: i64,
+    sequence_id: String,
+    message: Value,
+    delivered_at: Option<String>,
+    receipt: Option<String>,
+    error: Option<String>,
+}
+
+impl From<AttemptRow> for Attempt {
+    fn from(row: AttemptRow) -> Self {
+        Self {
+            number: row.number,
+            started_at: instant::utc(from_ms(row.started_at)),
+            finished_at: row.finished_at.map(|at| instant::utc(from_ms(at))),
+            outcome: row.outcome,
+            ai: row.ai,
+            token: row.token_label,
+            error: row.error,
+        }
+    }
+}
+
+impl From<DeliveryRow> for Delivery {
+    fn from(row: DeliveryRow) -> Self {
+        Self {
+            kind: row.kind,
+            target: row.target,
+            part: row.part,
+            parts: row.parts,
+            state: row.state,
+            attempts: row.attempts,
+            bytes: row.bytes,
+            sequence_id: row.sequence_id,
+            message: serde_json::from_str(&row.message).unwrap_or(Value::Null),
+            delivered_at: row.delivered_at.map(|at| instant::utc(from_ms(at))),
+            receipt: row.receipt,
+            error: row.error,
+        }
+    }
+}
+
+impl From<Shown> for Page {
+    fn from(shown: Shown) -> Self {
+        Self {
+            run: Line::from(&shown.run),
+            prompt: shown.prompt,
+            answer: shown.answer,
+            attempt_rows: shown.attempts.into_iter().map(Attempt::from).collect(),
+            deliveries: shown.deliveries.into_iter().map(Delivery::from).collect(),
+        }
+    }
+}
+
+/// Prints one run.
+pub(super) fn run(config: &Config, args: &ShowArgs) -> Result<(), Failure> {
+    let shown = block_on(async { Ok::<_, Failure>(open(config).await?.show(args.run).await?) })??;
+    let shown = shown.ok_or_else(|| {
+        anyhow::anyhow!(
+            "there is no run {}: `promptcron history` lists them",
+            args.run
+        )
+    })?;
+    if args.json {
+        println!("{}", serde_json::to_string(&Page::from(shown))?);
+    } else {
+        print(config, &shown);
+    }
+    Ok(())
+}
+
+fn print(config: &Config, shown: &Shown) {
+    let run = &shown.run;
+    let zone = config
+        .job(&run.job)
+        .map_or(config.timezone, |job| job.schedule.zone());
+    let local = |ms: i64| instant::local(from_ms(ms), zone);
+    println!(
+        "run {}: {}, due {} ({})",
+        run.run_id,
+        run.job,
+        local(run.scheduled_at),
+        run.trigger
+    );
+    let reason = run
+        .reason
+        .as_deref()
+        .map_or_else(String::new, |reason| format!(": {reason}"));
+    println!("{}{reason}", run.state);
+    if let Some(until) = run.until_at {
+        println!(
+            "{} occurrences, the last one {}",
+            run.instants,
+            local(until)
+        );
+    }
+    for attempt in &shown.attempts {
+        let token = attempt
+            .token_label
+            .as_deref()
+            .map_or_else(String::new, |token| format!(", token {token}"));
+        println!(
+            "\nattempt {}: {}, {} (ai.{}{token})",
+            attempt.number,
+            attempt.outcome,
+            local(attempt.started_at),
+            attempt.ai
+        );
+        if let Some(error) = &attempt.error {
+            println!("{error}");
+        }
+    }
+    for (head, text) in [("prompt", &shown.prompt), ("answer", &shown.answer)] {
+        if let Some(text) = text {
+            println!("\n--- {head}\n{text}");
+        }
+    }
+    for delivery in &shown.deliveries {
+        print_delivery(delivery, &local);
+    }
+}
+
+fn print_delivery(delivery: &DeliveryRow, local: &impl Fn(i64) -> String) {
+    let times = if delivery.attempts == 1 {
+        "try"
+    } else {
+        "tries"
+    };
+    println!(
+        "\n--- {} to {}, part {} of {}: {} after {} {times}",
+        delivery.kind,
+        delivery.target,
+        delivery.part,
+        delivery.parts,
+        delivery.state,
+        delivery.attempts
+    );
+    if let Some(at) = delivery.delivered_at {
+        println!(
+            "{} as {}",
+            local(at),
+            delivery.receipt.as_deref().unwrap_or("?")
+        );
+    }
+    if let Some(error) = &delivery.error {
+        println!("{error}");
+    }
+    let message: Value = serde_json::from_str(&delivery.message).unwrap_or(Value::Null);
+    for field in ["title", "message"] {
+        if let Some(text) = message[field].as_str() {
+            println!("{text}");
+        }
+    }
+}
