@@ -9,6 +9,10 @@ WORKDIR /src
 # crt-static: without --target the flag would also reach procedural macros, which cannot be static.
 RUN rustc -vV | sed -n 's/^host: //p' > /triple
 ENV RUSTFLAGS="-C target-feature=+crt-static"
+# Only for a quick trial build such as .ci/docker's; unset they leave Cargo.toml's profile alone.
+ARG CARGO_PROFILE_RELEASE_OPT_LEVEL
+ARG CARGO_PROFILE_RELEASE_LTO
+ARG CARGO_PROFILE_RELEASE_CODEGEN_UNITS
 
 # Dependencies in a layer of their own: a change of src does not build them again.
 COPY Cargo.toml Cargo.lock ./

@@ -1,8 +1,9 @@
 //! The HTTP side: one request, its reply read within bounds.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use anyhow::Context as _;
+use chrono::Utc;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect};
 use secrecy::ExposeSecret as _;
 
@@ -30,9 +31,16 @@ const IDLE: Duration = Duration::from_secs(15);
 const MAX_REPLY_BYTES: usize = 64 * 1024;
 
 /// A way to the servers behind one [`Network`]; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
+}
+
+/// Says nothing of the proxy, whose address may hold a password.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -155,5 +163,6 @@ async fn read(target: &Target, mut response: Response) -> Result<Reply, PushErro
         body,
         location,
         retry_after,
+        at: Utc::now(),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
@@ -29,6 +29,8 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     pub(super) location: Option<String>,
     pub(super) retry_after: Option<String>,
+    /// When it came, by the clock that an HTTP date is held against.
+    pub(super) at: Timestamp,
 }
 
 /// The message as ntfy sends it back.
@@ -111,7 +113,12 @@ fn refusal(target: &Target, reply: &Reply) -> PushError {
     error
         .status(reply.status)
         .link(told.and_then(|told| told.link))
-        .retry_after(reply.retry_after.as_deref().and_then(wait_of))
+        .retry_after(
+            reply
+                .retry_after
+                .as_deref()
+                .and_then(|text| wait_of(text, reply.at)),
+        )
 }
 
 fn kind_of(status: u16, code: Option<u32>) -> Kind {
@@ -134,12 +141,12 @@ fn kind_of(status: u16, code: Option<u32>) -> Kind {
 }
 
 /// A proxy's `Retry-After`, in seconds or as an HTTP date; ntfy itself sends none.
-fn wait_of(text: &str) -> Option<Duration> {
+fn wait_of(text: &str, at: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
     let until = DateTime::parse_from_rfc2822(text.trim()).ok()?;
-    (until.to_utc() - Utc::now()).to_std().ok()
+    (until.to_utc() - at).to_std().ok()
 }
 
 /// What a body is that is not ntfy's: its page's title, or how it begins.
@@ -174,10 +181,11 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(wait_of(" 120 "), Some(Duration::from_secs(120)));
-        assert_eq!(wait_of("soon"), None);
-        assert_eq!(wait_of("Wed, 21 Oct 2015 07:28:00 GMT"), None);
-        let wait = wait_of("Wed, 21 Oct 2099 07:28:00 GMT").unwrap();
-        assert!(wait > Duration::from_secs(86_400));
+        let at = "2026-11-23T07:28:00Z".parse().unwrap();
+        let wait = |text| wait_of(text, at).map(|wait| wait.as_secs());
+        assert_eq!(wait(" 120 "), Some(120));
+        assert_eq!(wait("Mon, 23 Nov 2026 07:30:00 GMT"), Some(120));
+        assert_eq!(wait("Mon, 23 Nov 2026 07:27:00 GMT"), None);
+        assert_eq!(wait("soon"), None);
     }
 }
