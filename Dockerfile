@@ -1,7 +1,7 @@
 # A static binary on an empty image: nothing in it but promptcron, CA certificates and two folders.
 #
 #   docker build -t promptcron .
-#   docker run -v ./config:/etc/promptcron:ro -v ledger:/data promptcron
+#   docker run -v "$PWD/config:/etc/promptcron:ro" -v ledger:/data promptcron
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
