@@ -107,12 +107,13 @@ async fn a_push_is_one_json_request_to_the_root() {
     let head = requests[0]
         .head
         .replace(&port, "PORT")
+        .replace(env!("CARGO_PKG_VERSION"), "VERSION")
         .replace("\r\n", "\n");
     insta::assert_snapshot!(head, @r"
     POST / HTTP/1.1
     content-type: application/json
     accept: */*
-    user-agent: promptcron/0.1.0
+    user-agent: promptcron/VERSION
     host: 127.0.0.1:PORT
     content-length: 158
     ");
