@@ -135,16 +135,32 @@ pub struct Completed {
     pub token_label: Option<String>,
 }
 
-const CLAIM: &str = "
+/// What may go out once its time has come: all earlier parts of its run and target are over, so that
+/// the phone shows the parts in order, whoever sends them.
+macro_rules! ready {
+    () => {
+        "state = 'owed' and not exists (
+            select 1 from delivery earlier
+            where earlier.run_id = delivery.run_id and earlier.kind = delivery.kind
+                and earlier.target = delivery.target and earlier.part < delivery.part
+                and earlier.state in ('owed', 'sending'))"
+    };
+}
+
+const CLAIM: &str = concat!(
+    "
     update delivery set state = 'sending', lease_owner = $2, lease_until = $3, fence = fence + 1
     where delivery_id = (
         select delivery_id from delivery
-        where target = $1 and state = 'owed' and next_at <= $4 and ($5 is null or run_id = $5)
+        where target = $1 and next_at <= $4 and ($5 is null or run_id = $5) and ",
+    ready!(),
+    "
         order by run_id, kind, part limit 1)
     returning delivery_id, run_id, kind, target, part, parts, sequence_id, message, give_up_at, fence,
         (select job from run where run.run_id = delivery.run_id) as job,
         (select scheduled_at from run where run.run_id = delivery.run_id) as scheduled_at,
-        (select trigger from run where run.run_id = delivery.run_id) as trigger";
+        (select trigger from run where run.run_id = delivery.run_id) as trigger"
+);
 
 impl Ledger {
     /// The targets that are owed something now.
@@ -152,9 +168,10 @@ impl Ledger {
     /// # Errors
     /// The ledger could not be read.
     pub async fn due_targets(&self, now: Timestamp) -> Result<Vec<String>> {
-        sqlx::query_scalar(
-            "select distinct target from delivery where state = 'owed' and next_at <= $1",
-        )
+        sqlx::query_scalar(concat!(
+            "select distinct target from delivery where next_at <= $1 and ",
+            ready!()
+        ))
         .bind(to_ms(now))
         .fetch_all(&self.pool)
         .await
@@ -166,23 +183,27 @@ impl Ledger {
     /// # Errors
     /// The ledger could not be read.
     pub async fn next_delivery_at(&self) -> Result<Option<Timestamp>> {
-        let at: Option<i64> =
-            sqlx::query_scalar("select min(next_at) from delivery where state = 'owed'")
-                .fetch_one(&self.pool)
-                .await
-                .map_err(|error| self.error(error))?;
+        let at: Option<i64> = sqlx::query_scalar(concat!(
+            "select min(next_at) from delivery where ",
+            ready!()
+        ))
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
         Ok(at.map(from_ms))
     }
 
-    /// How many deliveries of a run are not yet over, and when the next of them is due.
+    /// How many deliveries of a run are not yet over, and when the next of them is due; None: another
+    /// process is sending it.
     ///
     /// # Errors
     /// The ledger could not be read.
     pub async fn owed_of(&self, run_id: RunId) -> Result<(i64, Option<Timestamp>)> {
-        let (owed, at): (i64, Option<i64>) = sqlx::query_as(
-            "select count(*), min(next_at) from delivery
-             where run_id = $1 and state in ('owed', 'sending')",
-        )
+        let (owed, at): (i64, Option<i64>) = sqlx::query_as(concat!(
+            "select count(*), min(next_at) filter (where ",
+            ready!(),
+            ") from delivery where run_id = $1 and state in ('owed', 'sending')"
+        ))
         .bind(run_id)
         .fetch_one(&self.pool)
         .await
