@@ -63,18 +63,28 @@ impl UnstartedRun {
     }
 }
 
-const CLAIM: &str = "
+/// What may be claimed once its time has come: with overlap `queue` the oldest of its job alone.
+macro_rules! claimable {
+    () => {
+        "state = 'planned' and (overlap <> 'queue' or not exists (
+            select 1 from run earlier
+            where earlier.job = run.job and earlier.run_id < run.run_id
+                and earlier.state in ('planned', 'claimed', 'asking')))"
+    };
+}
+
+const CLAIM: &str = concat!(
+    "
     update run set state = 'claimed', lease_owner = $1, lease_until = $2, fence = fence + 1,
         first_claimed_at = coalesce(first_claimed_at, $3), started_at = coalesce(started_at, $3)
     where run_id in (
         select run_id from run
-        where state = 'planned' and next_attempt_at <= $3
-            and (overlap <> 'queue' or not exists (
-                select 1 from run earlier
-                where earlier.job = run.job and earlier.run_id < run.run_id
-                    and earlier.state in ('planned', 'claimed', 'asking')))
+        where next_attempt_at <= $3 and ",
+    claimable!(),
+    "
         order by due_at, run_id limit $4)
-    returning run_id, job, scheduled_at, first_claimed_at, trigger, fence";
+    returning run_id, job, scheduled_at, first_claimed_at, trigger, fence"
+);
 
 impl Ledger {
     /// Claims up to `free` runs that are due, the oldest first. Durable when it returns.
@@ -103,25 +113,29 @@ impl Ledger {
 
     /// A cheap look before the write lock is taken.
     async fn is_due(&self, now: Timestamp) -> Result<bool> {
-        sqlx::query_scalar(
-            "select exists (select 1 from run where state = 'planned' and next_attempt_at <= $1)",
-        )
+        sqlx::query_scalar(concat!(
+            "select exists (select 1 from run where next_attempt_at <= $1 and ",
+            claimable!(),
+            ")"
+        ))
         .bind(to_ms(now))
         .fetch_one(&self.pool)
         .await
         .map_err(|error| self.error(error))
     }
 
-    /// When the next planned run may be claimed; None: none is planned.
+    /// When the next planned run may be claimed; None: none is planned, or all wait for another's end.
     ///
     /// # Errors
     /// The ledger could not be read.
     pub async fn next_claimable_at(&self) -> Result<Option<Timestamp>> {
-        let at: Option<i64> =
-            sqlx::query_scalar("select min(next_attempt_at) from run where state = 'planned'")
-                .fetch_one(&self.pool)
-                .await
-                .map_err(|error| self.error(error))?;
+        let at: Option<i64> = sqlx::query_scalar(concat!(
+            "select min(next_attempt_at) from run where ",
+            claimable!()
+        ))
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
         Ok(at.map(from_ms))
     }
 
