@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::TimeDelta;
+
 use super::{
     Answer, Client, Question,
     error::AskError,
@@ -40,6 +42,13 @@ impl Attempt {
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.tries.last()?.token.as_deref()
+    }
+
+    /// How long its requests took together.
+    #[must_use]
+    pub fn asked(&self) -> TimeDelta {
+        let of = |tried: &Try| tried.finished_at - tried.started_at;
+        self.tries.iter().map(of).sum()
     }
 }
 

@@ -150,9 +150,12 @@ async fn carry_out(engine: &Arc<Engine>, claim: Claim, wait: Duration) -> Result
 
 fn report(shown: &Shown, over: bool) -> Result<(), Failure> {
     let run = &shown.run;
-    let delivered = shown
+    let answers = shown
         .deliveries
         .iter()
+        .filter(|delivery| delivery.kind == "answer");
+    let delivered = answers
+        .clone()
         .filter(|delivery| delivery.state == "delivered");
     let head = format!(
         "job {}, run {}: asked in {} ms, {} of {} messages pushed",
@@ -160,17 +163,18 @@ fn report(shown: &Shown, over: bool) -> Result<(), Failure> {
         run.run_id,
         run.asked_ms.unwrap_or(0),
         delivered.count(),
-        shown.deliveries.len()
+        answers.clone().count()
     );
     if run.state == RunState::Delivered.as_str() {
         println!("{head} in {} ms", run.pushed_ms.unwrap_or(0));
         return Ok(());
     }
-    let errors = shown
-        .deliveries
-        .iter()
-        .filter_map(|delivery| delivery.error.as_deref());
-    let errors = errors.collect::<Vec<_>>().join("\n");
+    let mut errors: Vec<&str> = answers
+        .filter_map(|delivery| delivery.error.as_deref())
+        .collect();
+    // Each part of a long answer may have met the same.
+    errors.dedup();
+    let errors = errors.join("\n");
     let rest = if over {
         ""
     } else {

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     backoff,
+    deliver::shown,
     engine::{Engine, Revision},
     outbox,
 };
@@ -33,6 +34,8 @@ struct Asked {
     token: Option<String>,
     /// What it taught of its tokens.
     tokens: Vec<TokenRow>,
+    /// How long its requests took together.
+    asked_ms: i64,
 }
 
 /// How a run's attempt ended.
@@ -121,6 +124,7 @@ impl Running<'_> {
         let asked = Asked {
             token: attempt.token().map(str::to_owned),
             tokens: token_rows(&attempt.changed),
+            asked_ms: attempt.asked().num_milliseconds(),
         };
         match attempt.result {
             Ok(answer) => self.answered(question, answer, asked).await,
@@ -212,7 +216,10 @@ impl Running<'_> {
             })
             .await?;
         engine.deliverer.notify_one();
-        self.log_failure(&failure);
+        // Whoever asked by hand reads it on the terminal.
+        if !engine.tries_once {
+            self.log_failure(&failure, asked.asked_ms);
+        }
         Ok(match next_attempt_at {
             Some(_) => Ended::Again(error),
             None => Ended::Failed(error),
@@ -251,15 +258,27 @@ impl Running<'_> {
         }
     }
 
-    fn log_failure(&self, failure: &Failure) {
-        let (job, run, error) = (&self.job.name, self.claim.run_id, &failure.error);
-        match failure.next_attempt_at {
-            Some(at) => {
-                warn!(%job, run, attempt = self.number, next_attempt_at = %at, error, "asking failed")
-            }
-            None => {
-                tracing::error!(%job, run, attempt = self.number, error, "the run has failed for good")
-            }
+    fn log_failure(&self, failure: &Failure, asked_ms: i64) {
+        let (job, run, attempt) = (self.job.name.as_str(), self.claim.run_id, self.number);
+        let (error, token) = (&failure.error, failure.token_label.as_deref());
+        if let Some(at) = failure.next_attempt_at {
+            let next_attempt_at = shown(at);
+            warn!(job, run, attempt, next_attempt_at, error, "asking failed");
+            return;
         }
+        // The one line of a run's end, as the deliverer logs it for a run that got its answer.
+        tracing::error!(
+            job,
+            run,
+            scheduled_at = shown(self.claim.scheduled_at()),
+            asked_ms,
+            pushed_ms = 0,
+            bytes = 0,
+            parts = 0,
+            token = token.unwrap_or("none"),
+            attempt,
+            reason = error,
+            "failed"
+        );
     }
 }

@@ -8,7 +8,11 @@ use chrono::TimeDelta;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use super::{backoff, engine::Engine, outbox};
+use super::{
+    backoff,
+    engine::{Engine, Revision},
+    outbox,
+};
 use crate::{
     config::Job,
     ledger::{Completed, Outcome, Owed},
@@ -127,7 +131,8 @@ async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::
     };
     match engine.persist(write).await {
         Ok(completed) => {
-            if let Some(completed) = completed.flatten() {
+            // Whoever asked by hand reads it on the terminal.
+            if let Some(completed) = completed.flatten().filter(|_| !engine.tries_once) {
                 log_completed(&completed);
             }
         }
@@ -176,7 +181,7 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
             receipt: receipt.id,
             next_part_at: now + BETWEEN_PARTS,
         },
-        Err(error) => refused(&revision.config, job.map(AsRef::as_ref), owed, &error, now),
+        Err(error) => refused(engine, &revision, owed, &error, now),
     }
 }
 
@@ -196,8 +201,8 @@ fn interrupted(engine: &Engine) -> Outcome {
 
 /// What an error asks for: another attempt, or the end with a notice.
 fn refused(
-    config: &crate::config::Config,
-    job: Option<&Job>,
+    engine: &Engine,
+    revision: &Revision,
     owed: &Owed,
     error: &PushError,
     now: Timestamp,
@@ -218,31 +223,53 @@ fn refused(
         )
     });
     let error = error.to_string();
-    let (job_name, run, part, attempt) = (&owed.job, owed.run_id, owed.part, owed.number);
-    match at {
-        Some(at) => {
-            warn!(job = job_name, run, part, attempt, next_attempt_at = %at, error, "pushing failed");
-            Outcome::Again { error, unknown, at }
-        }
-        None => {
-            error!(
-                job = job_name,
-                run, part, attempt, error, "the push has failed for good"
-            );
-            let notices = job.filter(|_| owed.kind == "answer");
-            let notices = notices.map(|job| outbox::push_notices(config, job, owed, &error, now));
-            Outcome::Failed {
-                error,
-                unknown,
-                notices: notices.unwrap_or_default(),
-            }
+    let (job, run, part, attempt) = (&owed.job, owed.run_id, owed.part, owed.number);
+    let Some(at) = at else {
+        return failed(engine, revision, owed, error, unknown, now);
+    };
+    let next_attempt_at = shown(at);
+    warn!(
+        job,
+        run, part, attempt, next_attempt_at, error, "pushing failed"
+    );
+    Outcome::Again { error, unknown, at }
+}
+
+/// The end of a delivery, with a notice; whoever asked by hand reads it on the terminal instead.
+fn failed(
+    engine: &Engine,
+    revision: &Revision,
+    owed: &Owed,
+    error: String,
+    unknown: bool,
+    now: Timestamp,
+) -> Outcome {
+    let mut notices = Vec::new();
+    if !engine.tries_once {
+        let (job, run, part, attempt) = (&owed.job, owed.run_id, owed.part, owed.number);
+        error!(
+            job,
+            run, part, attempt, error, "the push has failed for good"
+        );
+        if let Some(job) = revision.job(job).filter(|_| owed.kind == "answer") {
+            notices = outbox::push_notices(&revision.config, job, owed, &error, now);
         }
     }
+    Outcome::Failed {
+        error,
+        unknown,
+        notices,
+    }
+}
+
+/// An instant as the log shows it.
+pub(super) fn shown(instant: Timestamp) -> String {
+    instant.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
 /// The one line that each run logs at its end.
 fn log_completed(run: &Completed) {
-    let scheduled_at = from_ms(run.scheduled_at).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let scheduled_at = shown(from_ms(run.scheduled_at));
     let (asked_ms, pushed_ms) = (run.asked_ms.unwrap_or(0), run.pushed_ms.unwrap_or(0));
     let token = run.token_label.as_deref().unwrap_or("none");
     let (job, id, bytes, parts) = (&run.job, run.run_id, run.bytes, run.parts);
