@@ -219,14 +219,14 @@ async fn what_passes_by_itself_is_asked_again_in_the_next_attempt() {
         texts.push(text);
     }
     assert_snapshot!(texts.join("\n"), @r"
-ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: [请求kimi失败]: service unavailable — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
-ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: 获取用户信息失败 — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
-ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: connect ECONNREFUSED 127.0.0.1:18011 — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
-ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: getaddrinfo EAI_AGAIN kimi.moonshot.cn — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
-ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: timeout of 15000ms exceeded — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
-ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: aborted — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
-ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: socket hang up — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
-ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: Stream response invalid: this is not json — the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: [请求kimi失败]: service unavailable — the kimi server cannot get through to Kimi, which may pass; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -2001: 获取用户信息失败 — the kimi server cannot get through to Kimi, which may pass; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: connect ECONNREFUSED 127.0.0.1:18011 — the kimi server cannot get through to Kimi, which may pass; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: getaddrinfo EAI_AGAIN kimi.moonshot.cn — the kimi server cannot get through to Kimi, which may pass; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: timeout of 15000ms exceeded — the kimi server cannot get through to Kimi, which may pass; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: aborted — the kimi server cannot get through to Kimi, which may pass; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: socket hang up — the kimi server cannot get through to Kimi, which may pass; if it goes on, check that server's network
+ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: Stream response invalid: this is not json — the kimi server cannot get through to Kimi, which may pass; if it goes on, check that server's network
 ");
 }
 
@@ -238,7 +238,7 @@ async fn an_empty_answer_is_a_failure_and_its_segment_tells_which() {
     assert_eq!((effect, next), (COOLING, Next::AnotherToken));
 
     let (text, kind, effect, next) = outcome(Reply::kimi_empty("cud65ce224da97d82ec9")).await;
-    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: an empty answer — Kimi answered nothing; it is asked again");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: an empty answer — Kimi answered nothing, which may pass");
     assert_eq!(kind, ErrorKind::Empty);
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::AnotherToken));
 
@@ -249,7 +249,7 @@ async fn an_empty_answer_is_a_failure_and_its_segment_tells_which() {
 #[tokio::test]
 async fn an_answer_that_kimi_stopped_is_a_failure_wherever_the_line_is() {
     let (text, kind, effect, next) = outcome(Reply::Answer(STOPPED.to_owned())).await;
-    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: [内容由于不合规被停止生成，我们换个话题吧] — Kimi stopped this answer, which means censorship or overload; it is asked once more, then word the prompt differently");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: [内容由于不合规被停止生成，我们换个话题吧] — Kimi stopped this answer, which means censorship or overload; if a second try ends so too, word the prompt differently");
     assert_eq!(kind, ErrorKind::Stopped);
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
 
@@ -275,7 +275,7 @@ async fn what_is_not_this_api_is_told_as_such() {
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::GiveUp));
 
     let (text, _, effect, next) = outcome(Reply::html(502, "502 Bad Gateway")).await;
-    assert_snapshot!(text, @r#"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 502: a web page, "502 Bad Gateway" — the service is out of order or overloaded; it is asked again later"#);
+    assert_snapshot!(text, @r#"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 502: a web page, "502 Bad Gateway" — the service is out of order or overloaded, which may pass"#);
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
 
     let pong = Reply::Raw {
@@ -284,7 +284,7 @@ async fn what_is_not_this_api_is_told_as_such() {
         body: "pong".to_owned(),
     };
     let (text, _, effect, next) = outcome(pong).await;
-    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: pong — this is no reply of this API; it is asked again later; if it goes on, check base_url and api");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: pong — this is no reply of this API; if it goes on, check base_url and api");
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::NextAttempt));
 }
 
@@ -315,7 +315,7 @@ async fn an_answer_that_never_comes_ends_in_time() {
     let client = client(endpoint);
     kimi.next(Reply::Hang);
     let error = failure(&client).await;
-    assert_snapshot!(shown(&client, &error), @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): no whole answer in time — it is asked again later; if the model is just slow, raise timeout (now 200ms)");
+    assert_snapshot!(shown(&client, &error), @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): no whole answer in time — if the model is just slow, raise timeout (now 200ms)");
     assert_eq!(error.next_step(), Next::NextAttempt);
 }
 
@@ -325,7 +325,7 @@ async fn a_broken_connection_gives_no_half_answer() {
     kimi.next(Reply::Cut);
     let error = failure(&client).await;
     assert_eq!(error.kind(), ErrorKind::Cut);
-    assert_snapshot!(shown(&client, &error), @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): the connection broke: connection closed before message completed — half an answer is none; it is asked again later");
+    assert_snapshot!(shown(&client, &error), @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): the connection broke: connection closed before message completed — half an answer is none; another try may get the whole one");
 }
 
 #[tokio::test]

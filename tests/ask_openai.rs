@@ -182,11 +182,11 @@ async fn a_service_out_of_order_is_asked_again_later() {
         texts.push(text);
     }
     assert_snapshot!(texts.join("\n"), @r#"
-ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 500, code server_error: The server had an error — the service is out of order or overloaded; it is asked again later
-ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 502: a web page, "502 Bad Gateway" — the service is out of order or overloaded; it is asked again later
-ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 503, code overloaded: try later — the service is out of order or overloaded; it is asked again later
-ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 408, code timeout: Request timeout — the service is out of order or overloaded; it is asked again later
-ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200, code 502: Provider returned error — the service is out of order or overloaded; it is asked again later
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 500, code server_error: The server had an error — the service is out of order or overloaded, which may pass
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 502: a web page, "502 Bad Gateway" — the service is out of order or overloaded, which may pass
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 503, code overloaded: try later — the service is out of order or overloaded, which may pass
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 408, code timeout: Request timeout — the service is out of order or overloaded, which may pass
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200, code 502: Provider returned error — the service is out of order or overloaded, which may pass
 "#);
 }
 
@@ -251,13 +251,13 @@ async fn a_firewalls_page_blames_no_token() {
 #[tokio::test]
 async fn an_empty_answer_is_a_failure() {
     let (text, kind, effect, next) = outcome(Reply::Answer(String::new())).await;
-    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: an empty answer — the model answered nothing; it is asked again; a thinking model may need a higher max_tokens in params");
+    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: an empty answer — the model answered nothing, which may pass; a thinking model may need a higher max_tokens in params");
     assert_eq!(kind, ErrorKind::Empty);
     assert_eq!((effect, next), (TokenEffect::Unchanged, Next::AnotherToken));
 
     let thinking = Reply::json(200, &openai_completion("m", "", "length"));
     let (text, ..) = outcome(thinking).await;
-    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: an empty answer: the length limit was reached before its first word — the model answered nothing; it is asked again; a thinking model may need a higher max_tokens in params");
+    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: an empty answer: the length limit was reached before its first word — the model answered nothing, which may pass; a thinking model may need a higher max_tokens in params");
 }
 
 #[tokio::test]
@@ -269,7 +269,7 @@ async fn a_reply_beyond_all_measure_is_not_read_to_its_end() {
     };
     let (text, kind, ..) = outcome(huge).await;
     assert_eq!(kind, ErrorKind::Garbled);
-    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: the reply is longer than 8 MB — this is no reply of this API; it is asked again later; if it goes on, check base_url and api");
+    assert_snapshot!(text, @"ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: the reply is longer than 8 MB — this is no reply of this API; if it goes on, check base_url and api");
 }
 
 #[tokio::test]

@@ -1,4 +1,6 @@
-//! The last part of an error: what the user can do, or what promptcron does by itself.
+//! The last part of an error: what the user can do.
+//!
+//! Never a promise of another try: `once` makes none, and a notice tells of the end.
 
 use std::borrow::Cow;
 
@@ -13,7 +15,7 @@ pub(super) fn advice(failure: &Failure, asked: &Asked) -> Cow<'static, str> {
     match failure.kind {
         ErrorKind::Connect => connect(asked),
         ErrorKind::Timeout => timeout(asked),
-        ErrorKind::Cut => "half an answer is none; it is asked again later".into(),
+        ErrorKind::Cut => "half an answer is none; another try may get the whole one".into(),
         ErrorKind::Unavailable => unavailable(failure, asked).into(),
         ErrorKind::Limited => "the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent".into(),
         ErrorKind::Empty => empty(asked).into(),
@@ -25,10 +27,10 @@ pub(super) fn advice(failure: &Failure, asked: &Asked) -> Cow<'static, str> {
         ErrorKind::BadRequest => bad_request(failure, asked).into(),
         ErrorKind::NotFound => not_found(failure, asked).into(),
         ErrorKind::Filtered => "the service will not answer this prompt: word it differently, or ask another model".into(),
-        ErrorKind::Stopped => "Kimi stopped this answer, which means censorship or overload; it is asked once more, then word the prompt differently".into(),
+        ErrorKind::Stopped => "Kimi stopped this answer, which means censorship or overload; if a second try ends so too, word the prompt differently".into(),
         ErrorKind::NotTheApi => not_the_api(failure, asked),
         ErrorKind::Blocked => "a proxy or firewall before the service refuses this machine: check base_url, proxy and the network's address".into(),
-        ErrorKind::Garbled => "this is no reply of this API; it is asked again later; if it goes on, check base_url and api".into(),
+        ErrorKind::Garbled => "this is no reply of this API; if it goes on, check base_url and api".into(),
         ErrorKind::Exhausted => "wait, or add a token that works".into(),
     }
 }
@@ -42,17 +44,17 @@ fn connect(asked: &Asked) -> Cow<'static, str> {
 
 fn unavailable(failure: &Failure, asked: &Asked) -> &'static str {
     if asked.api == Api::Kimi && failure.code.is_some() {
-        "the kimi server cannot get through to Kimi; it is asked again later; if it goes on, check that server's network"
+        "the kimi server cannot get through to Kimi, which may pass; if it goes on, check that server's network"
     } else {
-        "the service is out of order or overloaded; it is asked again later"
+        "the service is out of order or overloaded, which may pass"
     }
 }
 
 fn empty(asked: &Asked) -> &'static str {
     match asked.api {
-        Api::Kimi => "Kimi answered nothing; it is asked again",
+        Api::Kimi => "Kimi answered nothing, which may pass",
         Api::Openai => {
-            "the model answered nothing; it is asked again; a thinking model may need a higher max_tokens in params"
+            "the model answered nothing, which may pass; a thinking model may need a higher max_tokens in params"
         }
     }
 }
@@ -71,8 +73,7 @@ fn token_refused(asked: &Asked) -> &'static str {
 
 fn timeout(asked: &Asked) -> Cow<'static, str> {
     let timeout = humantime::format_duration(asked.timeout);
-    format!("it is asked again later; if the model is just slow, raise timeout (now {timeout})")
-        .into()
+    format!("if the model is just slow, raise timeout (now {timeout})").into()
 }
 
 fn bad_request(failure: &Failure, asked: &Asked) -> &'static str {
