@@ -148,7 +148,11 @@ impl Running<'_> {
         engine
             .persist(|| engine.ledger.interrupted(self.claim, engine.clock.now()))
             .await?;
-        info!(job = %self.job.name, run = self.claim.run_id, "interrupted: it is taken up at the next start");
+        info!(
+            job = self.job.name.as_str(),
+            run = self.claim.run_id,
+            "interrupted: it is taken up at the next start"
+        );
         Ok(Ended::Interrupted)
     }
 
@@ -249,11 +253,17 @@ impl Running<'_> {
 
     /// The tokens that were tried in vain, each with its reason.
     fn log_tries(&self, attempt: &Attempt) {
-        let (job, run) = (&self.job.name, self.claim.run_id);
+        let (job, run) = (self.job.name.as_str(), self.claim.run_id);
         let last = attempt.tries.len().saturating_sub(1);
         for tried in attempt.tries.iter().take(last) {
             if let Some((kind, error)) = &tried.error {
-                warn!(%job, run, kind = kind.as_str(), error, "another token is asked");
+                warn!(
+                    job,
+                    run,
+                    kind = kind.as_str(),
+                    error,
+                    "another token is asked"
+                );
             }
         }
     }

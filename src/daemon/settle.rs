@@ -35,7 +35,12 @@ pub(super) async fn settle(engine: &Engine) -> anyhow::Result<()> {
                 .ledger
                 .end_run(run_id, RunState::Missed, reason, now)
                 .await?;
-            info!(job = %name, run = run_id, reason, "a run that was planned before the daemon went down is missed");
+            info!(
+                job = name,
+                run = run_id,
+                reason,
+                "a run that was planned before the daemon went down is missed"
+            );
         }
     }
     Ok(())
