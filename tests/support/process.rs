@@ -155,6 +155,16 @@ impl Process {
         kill_process(pid, signal).unwrap();
     }
 
+    /// How long its threads have kept a processor busy so far (Linux alone tells).
+    pub fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // Fields 14 and 15 after a name in brackets, in hundredths of a second.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks = fields.split(' ').skip(11).take(2);
+        let ticks: u64 = ticks.map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
     /// Waits for the first line on stderr that holds `text`.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.stderr.wait_for_line(text, DEADLINE)
