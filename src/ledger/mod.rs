@@ -20,7 +20,7 @@ mod tokens;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
     sqlite::{
         SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
         SqliteSynchronous,
@@ -75,6 +75,7 @@ impl Ledger {
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
+            .before_acquire(|connection, _| Box::pin(whole(connection)))
             .connect_with(options(path, access))
             .await
             .map_err(fail)?;
@@ -128,6 +129,12 @@ impl Ledger {
     }
 }
 
+/// A disk that is full makes `SQLite` roll back by itself; sqlx counts the transaction as open all
+/// the same and refuses the next one. Such a connection is opened anew.
+async fn whole(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    Ok(!connection.is_in_transaction())
+}
+
 fn options(path: &std::path::Path, access: Access) -> SqliteConnectOptions {
     let base = SqliteConnectOptions::new()
         .filename(path)
@@ -143,5 +150,26 @@ fn options(path: &std::path::Path, access: Access) -> SqliteConnectOptions {
             .synchronous(SqliteSynchronous::Full)
             // Give the log's space back after a burst.
             .pragma("journal_size_limit", "4194304"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_next_write_succeeds_after_one_that_sqlite_rolled_back_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let ledger = Ledger::open(&path, Access::Write).await.unwrap();
+        let mut tx = ledger.write().await.unwrap();
+        // What a full disk does to a transaction, without one.
+        let twice = "insert or rollback into fact (name, value) values ('金', 1), ('金', 2)";
+        let done = sqlx::query(twice).execute(&mut *tx).await;
+        assert!(ledger.finish(tx, done).await.is_err());
+        let mut tx = ledger.write().await.unwrap();
+        let once = "insert into fact (name, value) values ('金', 1)";
+        let done = sqlx::query(once).execute(&mut *tx).await;
+        ledger.finish(tx, done).await.unwrap();
     }
 }
