@@ -63,28 +63,34 @@ impl UnstartedRun {
     }
 }
 
-/// What may be claimed once its time has come: with overlap `queue` the oldest of its job alone.
+/// A run that no run ahead of it keeps waiting. The runner's sleep asks the same as its claim:
+/// were a queued run due and not claimable, the runner would never sleep.
 macro_rules! claimable {
     () => {
         "state = 'planned' and (overlap <> 'queue' or not exists (
-            select 1 from run earlier
-            where earlier.job = run.job and earlier.run_id < run.run_id
-                and earlier.state in ('planned', 'claimed', 'asking')))"
+             select 1 from run earlier
+             where earlier.job = run.job and earlier.run_id < run.run_id
+                 and earlier.state in ('planned', 'claimed', 'asking')))"
     };
 }
 
 const CLAIM: &str = concat!(
-    "
-    update run set state = 'claimed', lease_owner = $1, lease_until = $2, fence = fence + 1,
-        first_claimed_at = coalesce(first_claimed_at, $3), started_at = coalesce(started_at, $3)
-    where run_id in (
-        select run_id from run
-        where next_attempt_at <= $3 and ",
+    "update run set state = 'claimed', lease_owner = $1, lease_until = $2, fence = fence + 1,
+         first_claimed_at = coalesce(first_claimed_at, $3), started_at = coalesce(started_at, $3)
+     where run_id in (
+         select run_id from run where next_attempt_at <= $3 and ",
     claimable!(),
-    "
-        order by due_at, run_id limit $4)
-    returning run_id, job, scheduled_at, first_claimed_at, trigger, fence"
+    "    order by due_at, run_id limit $4)
+     returning run_id, job, scheduled_at, first_claimed_at, trigger, fence"
 );
+
+const IS_DUE: &str = concat!(
+    "select exists (select 1 from run where next_attempt_at <= $1 and ",
+    claimable!(),
+    ")"
+);
+
+const NEXT_CLAIMABLE: &str = concat!("select min(next_attempt_at) from run where ", claimable!());
 
 impl Ledger {
     /// Claims up to `free` runs that are due, the oldest first. Durable when it returns.
@@ -113,29 +119,22 @@ impl Ledger {
 
     /// A cheap look before the write lock is taken.
     async fn is_due(&self, now: Timestamp) -> Result<bool> {
-        sqlx::query_scalar(concat!(
-            "select exists (select 1 from run where next_attempt_at <= $1 and ",
-            claimable!(),
-            ")"
-        ))
-        .bind(to_ms(now))
-        .fetch_one(&self.pool)
-        .await
-        .map_err(|error| self.error(error))
+        sqlx::query_scalar(IS_DUE)
+            .bind(to_ms(now))
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
     }
 
-    /// When the next planned run may be claimed; None: none is planned, or all wait for another's end.
+    /// When the next planned run may be claimed; None: there is none.
     ///
     /// # Errors
     /// The ledger could not be read.
     pub async fn next_claimable_at(&self) -> Result<Option<Timestamp>> {
-        let at: Option<i64> = sqlx::query_scalar(concat!(
-            "select min(next_attempt_at) from run where ",
-            claimable!()
-        ))
-        .fetch_one(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+        let at: Option<i64> = sqlx::query_scalar(NEXT_CLAIMABLE)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.error(error))?;
         Ok(at.map(from_ms))
     }
 

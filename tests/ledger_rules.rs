@@ -1,0 +1,125 @@
+//! What the ledger promises of runs, deliveries and pauses, rule by rule.
+
+use std::time::Duration;
+
+use promptcron::{
+    config::Overlap,
+    ledger::{
+        Access, Answered, Claim, Failure, Ledger, NewDelivery, NewOccurrence, Outcome, Planning,
+        ScheduledJob,
+    },
+    model::{RunId, Timestamp},
+};
+
+const LEASE: Duration = Duration::from_secs(60);
+const GOLD: &str = "金价";
+
+fn at(second: u64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + Duration::from_secs(second)
+}
+
+struct Desk {
+    ledger: Ledger,
+    _folder: tempfile::TempDir,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let ledger = Ledger::open(&path, Access::Write).await.unwrap();
+        let job = ScheduledJob {
+            name: GOLD,
+            schedule: "UTC every 1m",
+        };
+        ledger.sync_jobs(&[job], at(0)).await.unwrap();
+        Self {
+            ledger,
+            _folder: folder,
+        }
+    }
+
+    async fn plan(&self, second: u64, overlap: Overlap, start_by: Option<Timestamp>) {
+        let occurrence = NewOccurrence {
+            job: GOLD.to_owned(),
+            scheduled_at: at(second),
+            due_at: at(second),
+            overlap,
+            start_by,
+        };
+        let planning = Planning {
+            occurrences: vec![occurrence],
+            jobs: vec![GOLD.to_owned()],
+            ..Planning::default()
+        };
+        self.ledger.plan(&planning, at(second)).await.unwrap();
+    }
+
+    async fn claim(&self, second: u64) -> Vec<Claim> {
+        let now = at(second);
+        let claims = self.ledger.claim("daemon-1", now, now + LEASE, 4).await;
+        claims.unwrap()
+    }
+
+    /// A claimed run with its answer for `parts` of one target.
+    async fn answered(&self, second: u64, parts: i64) -> RunId {
+        self.plan(second, Overlap::Allow, None).await;
+        let claim = self.claim(second).await.pop().unwrap();
+        let number = self.ledger.start_attempt(&claim, "kimi", at(second)).await;
+        let answered = Answered {
+            number: number.unwrap(),
+            prompt: "金价？".to_owned(),
+            answer: "涨".to_owned(),
+            model: "kimi".to_owned(),
+            token_label: None,
+            asked_ms: 1,
+            ai: "kimi".to_owned(),
+            tokens: Vec::new(),
+        };
+        let deliveries: Vec<_> = (1..=parts)
+            .map(|part| delivery("answer", part, parts, at(second)))
+            .collect();
+        let write = self
+            .ledger
+            .answered(&claim, &answered, &deliveries, at(second));
+        write.await.unwrap();
+        claim.run_id
+    }
+}
+
+fn delivery(kind: &'static str, part: i64, parts: i64, now: Timestamp) -> NewDelivery {
+    NewDelivery {
+        kind,
+        target: "phone".to_owned(),
+        part,
+        parts,
+        sequence_id: format!("pc-{kind}-{part}"),
+        message: "{}".to_owned(),
+        bytes: 2,
+        next_at: now,
+        give_up_at: now + Duration::from_secs(86_400),
+    }
+}
+
+fn failed(notices: Vec<NewDelivery>) -> Outcome {
+    Outcome::Failed {
+        error: "HTTP 413".to_owned(),
+        unknown: false,
+        notices,
+    }
+}
+
+#[tokio::test]
+async fn a_queued_run_is_not_due_before_the_run_ahead_of_it_is_done() {
+    let desk = Desk::new().await;
+    desk.plan(60, Overlap::Queue, None).await;
+    let ahead = desk.claim(60).await.pop().unwrap();
+    desk.plan(120, Overlap::Queue, None).await;
+    assert!(desk.claim(120).await.is_empty());
+    assert_eq!(desk.ledger.next_claimable_at().await.unwrap(), None);
+    desk.ledger.interrupted(&ahead, at(121)).await.unwrap();
+    assert_eq!(
+        desk.ledger.next_claimable_at().await.unwrap(),
+        Some(at(121))
+    );
+}
