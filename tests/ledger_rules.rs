@@ -123,3 +123,28 @@ async fn a_queued_run_is_not_due_before_the_run_ahead_of_it_is_done() {
         Some(at(121))
     );
 }
+
+#[tokio::test]
+async fn a_run_that_fails_with_an_early_part_is_told_of_though_its_last_part_arrives() {
+    let desk = Desk::new().await;
+    let run_id = desk.answered(60, 2).await;
+    let first = desk
+        .ledger
+        .claim_delivery("phone", None, "daemon-1", at(60), at(120));
+    let first = first.await.unwrap().unwrap();
+    let refused = failed(vec![delivery("notice", 1, 1, at(60))]);
+    let ended = desk.ledger.delivery_ended(&first, &refused, at(60));
+    assert!(ended.await.unwrap().is_none());
+    let second = desk
+        .ledger
+        .claim_delivery("phone", None, "daemon-1", at(60), at(120));
+    let second = second.await.unwrap().unwrap();
+    let delivered = Outcome::Delivered {
+        receipt: "x".to_owned(),
+        next_part_at: at(62),
+    };
+    let ended = desk.ledger.delivery_ended(&second, &delivered, at(61));
+    assert_eq!(ended.await.unwrap().unwrap().state, "failed");
+    let deliveries = desk.ledger.deliveries(run_id).await.unwrap();
+    assert!(deliveries.iter().any(|delivery| delivery.kind == "notice"));
+}

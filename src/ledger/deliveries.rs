@@ -105,7 +105,7 @@ pub enum Outcome {
         error: String,
         /// True when it may have arrived.
         unknown: bool,
-        /// What to tell, should the run have failed with it.
+        /// What to tell; said once, however many deliveries of the run fail.
         notices: Vec<NewDelivery>,
     },
 }
@@ -330,7 +330,7 @@ async fn write_outcome(
             end_attempt(tx, owed, "delivered", None, now).await?;
             set_delivered(tx, owed, receipt, now).await?;
             space_next_part(tx, owed, to_ms(*next_part_at)).await?;
-            complete(tx, owed, &[], now).await
+            complete(tx, owed, now).await
         }
         Outcome::Again { error, unknown, at } => {
             end_attempt(tx, owed, word(*unknown), Some(error), now).await?;
@@ -345,7 +345,9 @@ async fn write_outcome(
         } => {
             end_attempt(tx, owed, word(*unknown), Some(error), now).await?;
             set_state(tx, owed, "failed", error).await?;
-            complete(tx, owed, notices, now).await
+            // The run fails with it, whatever comes of its other deliveries.
+            insert_deliveries(tx, owed.run_id, notices, now).await?;
+            complete(tx, owed, now).await
         }
     }
 }
@@ -444,7 +446,6 @@ async fn hold_target(tx: &mut SqliteConnection, target: &str, at: i64) -> sqlx::
 async fn complete(
     tx: &mut SqliteConnection,
     owed: &Owed,
-    notices: &[NewDelivery],
     now: i64,
 ) -> sqlx::Result<Option<Completed>> {
     if owed.kind != "answer" {
@@ -479,9 +480,6 @@ async fn complete(
     .bind(now)
     .execute(&mut *tx)
     .await?;
-    if failed.is_some() {
-        insert_deliveries(tx, owed.run_id, notices, now).await?;
-    }
     completed(tx, owed.run_id).await.map(Some)
 }
 
