@@ -148,3 +148,14 @@ async fn a_run_that_fails_with_an_early_part_is_told_of_though_its_last_part_arr
     let deliveries = desk.ledger.deliveries(run_id).await.unwrap();
     assert!(deliveries.iter().any(|delivery| delivery.kind == "notice"));
 }
+
+#[tokio::test]
+async fn a_run_that_was_interrupted_is_not_too_late_to_be_started() {
+    let desk = Desk::new().await;
+    desk.plan(60, Overlap::Skip, Some(at(90))).await;
+    let claim = desk.claim(60).await.pop().unwrap();
+    let begun = desk.ledger.start_attempt(&claim, "kimi", at(60)).await;
+    assert_eq!(begun.unwrap(), 1);
+    desk.ledger.interrupted(&claim, at(80)).await.unwrap();
+    assert_eq!(desk.claim(100).await.len(), 1);
+}

@@ -218,7 +218,7 @@ async fn claim(
 ) -> sqlx::Result<Vec<Claim>> {
     sqlx::query(
         "update run set state = 'missed', reason = 'window', finished_at = $1
-         where state = 'planned' and start_by < $1 and first_claimed_at is null",
+         where state = 'planned' and start_by < $1 and started_at is null",
     )
     .bind(now)
     .execute(&mut *tx)
