@@ -159,3 +159,19 @@ async fn a_run_that_was_interrupted_is_not_too_late_to_be_started() {
     desk.ledger.interrupted(&claim, at(80)).await.unwrap();
     assert_eq!(desk.claim(100).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_pause_that_was_asked_for_while_the_last_one_is_ended_stands() {
+    let desk = Desk::new().await;
+    let ledger = &desk.ledger;
+    assert!(ledger.pause(GOLD, at(10), Some(at(20))).await.unwrap());
+    // The planner has read the pause as over and is about to write that down.
+    assert!(ledger.pause(GOLD, at(21), None).await.unwrap());
+    let planning = Planning {
+        unpaused: vec![GOLD.to_owned()],
+        jobs: vec![GOLD.to_owned()],
+        ..Planning::default()
+    };
+    ledger.plan(&planning, at(21)).await.unwrap();
+    assert!(ledger.pauses().await.unwrap().contains_key(GOLD));
+}

@@ -148,8 +148,12 @@ async fn plan(tx: &mut SqliteConnection, planning: &Planning, now: i64) -> sqlx:
         move_cursors(tx, jobs, now).await?;
     }
     for job in &planning.unpaused {
-        sqlx::query("update job set paused_at = null, paused_until = null where job = $1")
+        // A pause asked for since the planner looked stands.
+        let over = "update job set paused_at = null, paused_until = null
+            where job = $1 and paused_until <= $2";
+        sqlx::query(over)
             .bind(job)
+            .bind(now)
             .execute(&mut *tx)
             .await?;
     }
