@@ -175,3 +175,16 @@ async fn a_pause_that_was_asked_for_while_the_last_one_is_ended_stands() {
     ledger.plan(&planning, at(21)).await.unwrap();
     assert!(ledger.pauses().await.unwrap().contains_key(GOLD));
 }
+
+#[tokio::test]
+async fn a_part_waits_while_another_process_sends_the_one_before_it() {
+    let desk = Desk::new().await;
+    desk.answered(60, 2).await;
+    let ledger = &desk.ledger;
+    let first = ledger.claim_delivery("phone", None, "once-1", at(60), at(120));
+    assert_eq!(first.await.unwrap().unwrap().part, 1);
+    assert!(ledger.due_targets(at(61)).await.unwrap().is_empty());
+    assert_eq!(ledger.next_delivery_at().await.unwrap(), None);
+    let second = ledger.claim_delivery("phone", None, "daemon-1", at(61), at(121));
+    assert!(second.await.unwrap().is_none());
+}

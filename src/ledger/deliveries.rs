@@ -135,32 +135,37 @@ pub struct Completed {
     pub token_label: Option<String>,
 }
 
-/// What may go out once its time has come: all earlier parts of its run and target are over, so that
-/// the phone shows the parts in order, whoever sends them.
-macro_rules! ready {
+/// Owed, with no part before it that is under way, here or in a command beside the daemon: parts
+/// go out in order.
+macro_rules! sendable {
     () => {
-        "state = 'owed' and not exists (
-            select 1 from delivery earlier
-            where earlier.run_id = delivery.run_id and earlier.kind = delivery.kind
-                and earlier.target = delivery.target and earlier.part < delivery.part
-                and earlier.state in ('owed', 'sending'))"
+        "delivery.state = 'owed' and not exists (
+             select 1 from delivery before
+             where before.target = delivery.target and before.run_id = delivery.run_id
+                 and before.kind = delivery.kind and before.part < delivery.part
+                 and before.state in ('owed', 'sending'))"
     };
 }
 
 const CLAIM: &str = concat!(
-    "
-    update delivery set state = 'sending', lease_owner = $2, lease_until = $3, fence = fence + 1
-    where delivery_id = (
-        select delivery_id from delivery
-        where target = $1 and next_at <= $4 and ($5 is null or run_id = $5) and ",
-    ready!(),
-    "
-        order by run_id, kind, part limit 1)
-    returning delivery_id, run_id, kind, target, part, parts, sequence_id, message, give_up_at, fence,
-        (select job from run where run.run_id = delivery.run_id) as job,
-        (select scheduled_at from run where run.run_id = delivery.run_id) as scheduled_at,
-        (select trigger from run where run.run_id = delivery.run_id) as trigger"
+    "update delivery set state = 'sending', lease_owner = $2, lease_until = $3, fence = fence + 1
+     where delivery_id = (
+         select delivery_id from delivery
+         where target = $1 and next_at <= $4 and ($5 is null or run_id = $5) and ",
+    sendable!(),
+    "    order by run_id, kind, part limit 1)
+     returning delivery_id, run_id, kind, target, part, parts, sequence_id, message, give_up_at,
+         fence, (select job from run where run.run_id = delivery.run_id) as job,
+         (select scheduled_at from run where run.run_id = delivery.run_id) as scheduled_at,
+         (select trigger from run where run.run_id = delivery.run_id) as trigger"
 );
+
+const DUE_TARGETS: &str = concat!(
+    "select distinct target from delivery where next_at <= $1 and ",
+    sendable!()
+);
+
+const NEXT_AT: &str = concat!("select min(next_at) from delivery where ", sendable!());
 
 impl Ledger {
     /// The targets that are owed something now.
@@ -168,42 +173,34 @@ impl Ledger {
     /// # Errors
     /// The ledger could not be read.
     pub async fn due_targets(&self, now: Timestamp) -> Result<Vec<String>> {
-        sqlx::query_scalar(concat!(
-            "select distinct target from delivery where next_at <= $1 and ",
-            ready!()
-        ))
-        .bind(to_ms(now))
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|error| self.error(error))
+        sqlx::query_scalar(DUE_TARGETS)
+            .bind(to_ms(now))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
     }
 
-    /// When the next delivery is due; None: nothing is owed.
+    /// When the next delivery is due; None: nothing is owed but what waits for its turn.
     ///
     /// # Errors
     /// The ledger could not be read.
     pub async fn next_delivery_at(&self) -> Result<Option<Timestamp>> {
-        let at: Option<i64> = sqlx::query_scalar(concat!(
-            "select min(next_at) from delivery where ",
-            ready!()
-        ))
-        .fetch_one(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
+        let at: Option<i64> = sqlx::query_scalar(NEXT_AT)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.error(error))?;
         Ok(at.map(from_ms))
     }
 
-    /// How many deliveries of a run are not yet over, and when the next of them is due; None: another
-    /// process is sending it.
+    /// How many deliveries of a run are not yet over, and when the next of them is due.
     ///
     /// # Errors
     /// The ledger could not be read.
     pub async fn owed_of(&self, run_id: RunId) -> Result<(i64, Option<Timestamp>)> {
-        let (owed, at): (i64, Option<i64>) = sqlx::query_as(concat!(
-            "select count(*), min(next_at) filter (where ",
-            ready!(),
-            ") from delivery where run_id = $1 and state in ('owed', 'sending')"
-        ))
+        let (owed, at): (i64, Option<i64>) = sqlx::query_as(
+            "select count(*), min(next_at) from delivery
+             where run_id = $1 and state in ('owed', 'sending')",
+        )
         .bind(run_id)
         .fetch_one(&self.pool)
         .await
