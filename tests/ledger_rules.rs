@@ -188,3 +188,30 @@ async fn a_part_waits_while_another_process_sends_the_one_before_it() {
     let second = ledger.claim_delivery("phone", None, "daemon-1", at(61), at(121));
     assert!(second.await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn what_is_still_owed_is_not_pruned() {
+    let desk = Desk::new().await;
+    desk.plan(60, Overlap::Skip, None).await;
+    let claim = desk.claim(60).await.pop().unwrap();
+    let number = desk.ledger.start_attempt(&claim, "kimi", at(60)).await;
+    let failure = Failure {
+        number: number.unwrap(),
+        token_label: None,
+        error: "HTTP 500".to_owned(),
+        next_attempt_at: None,
+        ai: "kimi".to_owned(),
+        tokens: Vec::new(),
+    };
+    let notices = [delivery("notice", 1, 1, at(60))];
+    let write = desk
+        .ledger
+        .attempt_failed(&claim, &failure, &notices, at(60));
+    write.await.unwrap();
+    desk.ledger
+        .prune(Duration::from_secs(3_600), at(8_000))
+        .await
+        .unwrap();
+    let owed = &desk.ledger.deliveries(claim.run_id).await.unwrap()[0];
+    assert_eq!(owed.message, "{}");
+}

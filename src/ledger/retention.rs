@@ -54,13 +54,16 @@ impl Ledger {
 const PRUNE_ANSWERS: [&str; 2] = [
     "update delivery set message = '' where delivery_id in (
          select delivery_id from delivery join run on run.run_id = delivery.run_id
-         where message <> '' and finished_at < $1 limit $2)",
+         where message <> '' and delivery.state not in ('owed', 'sending') and finished_at < $1
+         limit $2)",
     "delete from content where run_id in (
          select content.run_id from content join run on run.run_id = content.run_id
          where finished_at < $1 limit $2)",
 ];
 
-const OLD_RUNS: &str = "select run_id from run where finished_at < $1 order by run_id limit $2";
+const OLD_RUNS: &str = "select run_id from run where finished_at < $1 and not exists (
+     select 1 from delivery d where d.run_id = run.run_id and d.state in ('owed', 'sending'))
+ order by run_id limit $2";
 
 async fn prune(
     tx: &mut SqliteConnection,
