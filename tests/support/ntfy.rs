@@ -289,7 +289,10 @@ impl Shared {
         match fault {
             Fault::Code(code) => Some(answer(Err(known(code)))),
             Fault::Raw(bytes) => Some(bytes),
-            Fault::Hang => hang(state, connection),
+            Fault::Hang => {
+                self.changed.notify_all();
+                hang(state, connection)
+            }
             Fault::ResetBeforeStoring => reset(connection),
             Fault::HangAfterStoring => {
                 self.store(&mut state, request);
