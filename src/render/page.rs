@@ -10,10 +10,13 @@ use super::plain::{is_chinese, parser, shield};
 /// The page's own style: readable on a phone, light or dark as its owner likes.
 const STYLE: &str = include_str!("page.css");
 
+/// How deep tags may be nested. No answer comes near; the sanitiser's time grows with the square.
+const MAX_DEPTH: usize = 200;
+
 /// A whole HTML document: the full Markdown, sanitised, without a script.
 ///
 /// Tags and attributes outside of ammonia's allow-list are left out; what is no HTML tag, such as
-/// `Vec<String>`, is text.
+/// `Vec<String>`, is text. An answer that is nested absurdly deep is shown as its Markdown.
 #[must_use]
 pub fn page(markdown: &str, title: Option<&str>) -> String {
     let body = body(markdown);
@@ -39,7 +42,26 @@ fn body(markdown: &str) -> String {
     document.descendants().for_each(unshield);
     let mut html = String::with_capacity(shielded.len() * 2);
     format_html(document, &options, &mut html).expect("a string takes every write");
+    if depth(&html) > MAX_DEPTH {
+        return format!("<pre>{}</pre>\n", html_escape::encode_text(markdown));
+    }
     sanitiser().clean(&html).to_string()
+}
+
+/// How deep tags are nested at most, taking every tag that is not void to need its end.
+fn depth(html: &str) -> usize {
+    const VOID: [&str; 6] = ["br", "hr", "img", "input", "col", "wbr"];
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for tag in html.split('<').skip(1) {
+        let name = tag.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        if tag.starts_with('/') {
+            depth = depth.saturating_sub(1);
+        } else if !name.is_empty() && !VOID.contains(&name) {
+            depth += 1;
+            deepest = deepest.max(depth);
+        }
+    }
+    deepest
 }
 
 /// Puts shielded characters back where they mean what they meant.

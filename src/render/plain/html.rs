@@ -128,16 +128,21 @@ pub(super) fn tag(out: &mut Inline<'_>, source: &str) {
     }
 }
 
-/// Writes the words of an HTML block.
+/// Writes the words of an HTML block; a comment that nothing closes is text.
 pub(super) fn block(out: &mut Inline<'_>, source: &str) {
     let mut rest = source;
     let mut text = 0;
+    // Once no comment is closed, none of the later ones is: they are not looked for again.
+    let mut has_comments = true;
     while let Some(found) = memchr::memchr(b'<', &rest.as_bytes()[text..]) {
         let at = text + found;
-        let length = comment(&rest[at..]).or_else(|| {
-            let tag = parse(&rest[at..]).filter(|tag| is_known(tag.name))?;
-            Some(tag.length)
-        });
+        let begins_comment = has_comments && rest[at..].starts_with("<!--");
+        let length = if begins_comment {
+            rest[at..].find("-->").map(|end| end + "-->".len())
+        } else {
+            parse(&rest[at..]).filter(|tag| is_known(tag.name)).map(|tag| tag.length)
+        };
+        has_comments &= !begins_comment || length.is_some();
         let Some(length) = length else {
             text = at + 1;
             continue;
@@ -168,12 +173,6 @@ fn apply(out: &mut Inline<'_>, tag: &Tag<'_>) {
         line if LINES.contains(&line) => out.newline(),
         _ => {}
     }
-}
-
-/// The length of the comment that the text begins with; an unclosed one is text.
-fn comment(text: &str) -> Option<usize> {
-    let inside = text.strip_prefix("<!--")?;
-    Some(inside.find("-->")? + "<!---->".len())
 }
 
 /// The tag that the text begins with.

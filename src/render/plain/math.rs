@@ -80,6 +80,9 @@ impl<'t> Dollars<'t> {
             return false;
         }
         let content = &self.text[at + 2..close];
+        if content.starts_with('^') || content.contains("\\(") || content.contains("\\[") {
+            return false;
+        }
         let is_plain = !content.contains(TEX_SIGNS) && !content.starts_with(char::is_whitespace);
         // `\[1\]` and `\(注\)` are escaped brackets, `\(n\)` is a variable.
         !(is_plain && (!is_paren || content.contains(is_cjk)))
