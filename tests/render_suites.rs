@@ -21,21 +21,41 @@ const DOUBLE: &str = "two stars between ASCII letters or digits on both sides ar
 
 #[test]
 fn commonmark_examples_keep_their_words() {
-    let allowed = [(355, SINGLE), (356, SINGLE), (370, SINGLE), (411, DOUBLE), (429, SINGLE)];
+    let allowed = [
+        (355, SINGLE),
+        (356, SINGLE),
+        (370, SINGLE),
+        (411, DOUBLE),
+        (429, SINGLE),
+    ];
     check("commonmark-0.31.2.txt", 652, &allowed);
 }
 
 #[test]
 fn gfm_examples_keep_their_words() {
-    let allowed = [(364, SINGLE), (365, SINGLE), (379, SINGLE), (420, DOUBLE), (438, SINGLE)];
+    let allowed = [
+        (364, SINGLE),
+        (365, SINGLE),
+        (379, SINGLE),
+        (420, DOUBLE),
+        (438, SINGLE),
+    ];
     check("gfm-0.29.txt", 670, &allowed);
 }
 
 fn check(file: &str, least: usize, allowed: &[(usize, &str)]) {
     let examples = examples(file);
-    assert!(examples.len() >= least, "{file}: {} examples, {least} were expected", examples.len());
-    let options = TextOptions { tables: Tables::Rows, ..TextOptions::default() };
-    let (mut checked, mut failures, mut report): (_, Vec<usize>, _) = (0, Vec::new(), String::new());
+    assert!(
+        examples.len() >= least,
+        "{file}: {} examples, {least} were expected",
+        examples.len()
+    );
+    let options = TextOptions {
+        tables: Tables::Rows,
+        ..TextOptions::default()
+    };
+    let (mut checked, mut failures, mut report): (_, Vec<usize>, _) =
+        (0, Vec::new(), String::new());
     for example in examples.iter().filter(|example| !has_raw_html(example)) {
         let text = render(&example.markdown, Style::Plain, Sources::Keep, &options);
         let visible = visible(&example.html);
@@ -43,23 +63,43 @@ fn check(file: &str, least: usize, allowed: &[(usize, &str)]) {
         checked += 1;
         if !is_subsequence(&wanted, &words(&text)) {
             failures.push(example.number);
-            let Example { number, section, markdown, .. } = example;
-            report += &format!("{number} ({section})\n  {markdown:?}\n  wanted {wanted:?}\n  got {text:?}\n");
+            let Example {
+                number,
+                section,
+                markdown,
+                ..
+            } = example;
+            report += &format!(
+                "{number} ({section})\n  {markdown:?}\n  wanted {wanted:?}\n  got {text:?}\n"
+            );
         }
     }
     let kept = 100.0 * (checked - failures.len()) as f64 / checked as f64;
     println!("{file}: {checked} examples, {kept:.1} % keep all words; the others:");
-    allowed.iter().for_each(|(number, reason)| println!("  {number}: {reason}"));
+    allowed
+        .iter()
+        .for_each(|(number, reason)| println!("  {number}: {reason}"));
     let allowed: Vec<usize> = allowed.iter().map(|(number, _)| *number).collect();
-    assert!(kept >= 99.0, "{file}: only {kept:.1} % keep all words\n{report}");
-    assert_eq!(failures, allowed, "{file}: other examples lose words than those listed\n{report}");
+    assert!(
+        kept >= 99.0,
+        "{file}: only {kept:.1} % keep all words\n{report}"
+    );
+    assert_eq!(
+        failures, allowed,
+        "{file}: other examples lose words than those listed\n{report}"
+    );
 }
 
 /// The examples of a specification: 32 backticks, Markdown, a dot, HTML.
 fn examples(file: &str) -> Vec<Example> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/commonmark").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/vectors/commonmark")
+        .join(file);
     let text = fs::read_to_string(path).expect("the specification is there");
-    let text = text.split("\n<!-- END TESTS -->").next().unwrap_or_default();
+    let text = text
+        .split("\n<!-- END TESTS -->")
+        .next()
+        .unwrap_or_default();
     let fence = "`".repeat(32);
     let (mut examples, mut section, mut number) = (Vec::new(), String::new(), 0);
     let mut lines = text.lines();
@@ -67,7 +107,10 @@ fn examples(file: &str) -> Vec<Example> {
         if let Some(heading) = line.strip_prefix('#') {
             section = heading.trim_start_matches('#').trim().to_owned();
         }
-        let Some(kind) = line.strip_prefix(&fence).and_then(|rest| rest.strip_prefix(" example")) else {
+        let Some(kind) = line
+            .strip_prefix(&fence)
+            .and_then(|rest| rest.strip_prefix(" example"))
+        else {
             continue;
         };
         number += 1;
@@ -77,7 +120,12 @@ fn examples(file: &str) -> Vec<Example> {
         };
         let (markdown, html) = (until("."), until(&fence));
         if !kind.contains("disabled") {
-            examples.push(Example { number, section: section.clone(), markdown, html });
+            examples.push(Example {
+                number,
+                section: section.clone(),
+                markdown,
+                html,
+            });
         }
     }
     examples
@@ -88,7 +136,10 @@ fn has_raw_html(example: &Example) -> bool {
     let own_tags = Regex::new(&format!(r"^</?(?:{ours})\b")).expect("a pattern");
     let tags = Regex::new("<[a-zA-Z!?/][^>]*").expect("a pattern");
     let is_section = matches!(example.section.as_str(), "HTML blocks" | "Raw HTML");
-    is_section || tags.find_iter(&example.html).any(|tag| !own_tags.is_match(tag.as_str()))
+    is_section
+        || tags
+            .find_iter(&example.html)
+            .any(|tag| !own_tags.is_match(tag.as_str()))
 }
 
 /// What a browser would show of HTML, the words of images included.
@@ -102,7 +153,9 @@ fn visible(html: &str) -> String {
 }
 
 fn words(text: &str) -> Vec<&str> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect()
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect()
 }
 
 fn is_subsequence(wanted: &[&str], words: &[&str]) -> bool {

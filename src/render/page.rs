@@ -1,6 +1,6 @@
 //! An answer as a web page.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use ammonia::Builder;
 use comrak::{Arena, Node, format_html, nodes::NodeValue};
@@ -48,17 +48,29 @@ fn body(markdown: &str) -> String {
     sanitiser().clean(&html).to_string()
 }
 
-/// How deep tags are nested at most, taking every tag that is not void to need its end.
+/// How deep tags are nested at most, taking every tag that is not void to need its own end.
 fn depth(html: &str) -> usize {
     const VOID: [&str; 6] = ["br", "hr", "img", "input", "col", "wbr"];
-    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut open: HashMap<&str, usize> = HashMap::new();
+    let (mut depth, mut deepest) = (0, 0);
     for tag in html.split('<').skip(1) {
-        let name = tag.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        if tag.starts_with('/') {
-            depth = depth.saturating_sub(1);
-        } else if !name.is_empty() && !VOID.contains(&name) {
+        let is_closing = tag.starts_with('/');
+        let name = tag.trim_start_matches('/');
+        let name = name
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .next()
+            .unwrap_or_default();
+        if name.is_empty() || VOID.contains(&name) {
+            continue;
+        }
+        let count = open.entry(name).or_default();
+        if !is_closing {
+            *count += 1;
             depth += 1;
             deepest = deepest.max(depth);
+        } else if *count > 0 {
+            *count -= 1;
+            depth -= 1;
         }
     }
     deepest

@@ -158,7 +158,7 @@ enum Break {
 
 impl<'t> Cutter<'t> {
     fn new(text: &'t str, max_bytes: usize) -> Self {
-        let text = text.trim();
+        let text = trim_end(trim_start(text));
         Self {
             text,
             max_bytes: max_bytes.max(LEAST_BYTES),
@@ -182,14 +182,14 @@ impl<'t> Cutter<'t> {
             let piece = self.piece(at, self.max_bytes);
             texts.push(piece.to_owned());
             let after = &rest[piece.len()..];
-            at = self.text.len() - after.trim_start().len();
+            at = self.text.len() - trim_start(after).len();
         }
         texts
     }
 
     /// The piece at `at` with … and how much of the text is missing after it.
     fn last(&self, at: usize, language: Language) -> String {
-        let missing_from = |at: usize| self.text[at..].trim_start().graphemes(true).count();
+        let missing_from = |at: usize| trim_start(&self.text[at..]).graphemes(true).count();
         let widest = notice(missing_from(at), language);
         let room = self.max_bytes.saturating_sub(widest.len());
         if room < LEAST_BYTES {
@@ -215,7 +215,7 @@ impl<'t> Cutter<'t> {
         };
         let second_half = places.iter().rev().take_while(|&&place| place * 2 > window);
         let best = second_half.min_by_key(|&&place| self.rate(at, place));
-        rest[..best.copied().unwrap_or(window)].trim_end()
+        trim_end(&rest[..best.copied().unwrap_or(window)])
     }
 
     /// What kind of place the end of `length` bytes after `at` is.
@@ -267,6 +267,23 @@ fn boundaries(text: &str, max_bytes: usize) -> Vec<usize> {
         .map(|(start, grapheme)| start + grapheme.len());
     ends.take_while(|&end| end <= max_bytes && (is_all || end < seen.len()))
         .collect()
+}
+
+/// The text from its first grapheme that is more than white space.
+///
+/// A space that carries an accent is one grapheme with it and stays.
+fn trim_start(text: &str) -> &str {
+    let first = text
+        .grapheme_indices(true)
+        .find(|(_, grapheme)| !grapheme.trim().is_empty());
+    first.map_or("", |(start, _)| &text[start..])
+}
+
+/// The text up to its last grapheme that is more than white space.
+fn trim_end(text: &str) -> &str {
+    let mut graphemes = text.grapheme_indices(true).rev();
+    let last = graphemes.find(|(_, grapheme)| !grapheme.trim().is_empty());
+    last.map_or("", |(start, grapheme)| &text[..start + grapheme.len()])
 }
 
 fn first_char(text: &str) -> usize {

@@ -140,7 +140,9 @@ pub(super) fn block(out: &mut Inline<'_>, source: &str) {
         let length = if begins_comment {
             rest[at..].find("-->").map(|end| end + "-->".len())
         } else {
-            parse(&rest[at..]).filter(|tag| is_known(tag.name)).map(|tag| tag.length)
+            parse(&rest[at..])
+                .filter(|tag| is_known(tag.name))
+                .map(|tag| tag.length)
         };
         has_comments &= !begins_comment || length.is_some();
         let Some(length) = length else {
