@@ -53,7 +53,7 @@ fn plain_reads_as_written_for_the_phone() {
 /// The rules of the specification beyond the recorded cases.
 #[test]
 fn plain_follows_each_rule() {
-    check("phone-text-rules.jsonl", 1, |vector| {
+    check("phone-text-rules.jsonl", 86, |vector| {
         render(
             &vector.input,
             Style::Plain,
