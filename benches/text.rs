@@ -2,6 +2,8 @@
 //!
 //! `bench/text/run` runs this beside the programs it is compared with.
 
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use std::{
     env, fs,
     hint::black_box,
@@ -39,7 +41,7 @@ fn corpus() -> String {
         .collect();
     assert!(!answers.is_empty(), "the vectors hold real answers");
     let mut text = String::with_capacity(CORPUS + 10_000);
-    for answer in answers.iter().cycle().take_while(|_| true) {
+    for answer in answers.iter().cycle() {
         if text.len() >= CORPUS {
             break;
         }

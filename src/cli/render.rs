@@ -212,3 +212,85 @@ fn wrapped(line: &str, width: usize) -> Vec<String> {
     lines.push(current);
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: RenderArgs,
+    }
+
+    fn output(args: &[&str], markdown: &str, is_terminal: bool) -> String {
+        let args = Command::try_parse_from([&["render"], args].concat())
+            .expect("valid flags")
+            .args;
+        args.output(markdown, &args.choices().resolve(), is_terminal)
+    }
+
+    #[test]
+    fn a_pipe_gets_the_exact_text() {
+        assert_eq!(output(&[], "**金价**\n", false), "金价");
+        assert_eq!(
+            output(&["--style", "classic"], "**金价**\n", false),
+            "金价\n"
+        );
+        assert_eq!(
+            output(&["--style", "markdown"], "**金价**\n", false),
+            "**金价**\n"
+        );
+    }
+
+    #[test]
+    fn every_option_has_its_flag() {
+        let markdown = "# 甲\n\n> 乙\n\n[丙](https://a.com)\n\n```\n丁\n```\n\n|a|\n|-|\n|b|";
+        let flags = [
+            "--quotes=drop",
+            "--links=append",
+            "--code=bare",
+            "--tables=records",
+            "--width=20",
+            "--heading-marks=■,,,,,",
+        ];
+        assert_eq!(
+            output(&flags, markdown, false),
+            "■ 甲\n丙 (https://a.com)\n\n丁\n\n• a: b"
+        );
+    }
+
+    #[test]
+    fn json_lists_the_parts() {
+        let json = output(
+            &["--json", "--max-bytes", "6", "--title", "金"],
+            "一二三四",
+            false,
+        );
+        assert_eq!(
+            json,
+            "[{\"title\":\"金 (1/2)\",\"text\":\"一二\",\"bytes\":6},\
+             {\"title\":\"金 (2/2)\",\"text\":\"三四\",\"bytes\":6}]\n"
+        );
+    }
+
+    #[test]
+    fn a_terminal_shows_a_phone() {
+        insta::assert_snapshot!(output(&["--title", "金价", "--width", "12"], "今日金价上涨 2.4%，报 829 元。", true), @r"
+        ╭──────────────╮
+        │ 金价         │
+        │ 今日金价上涨 │
+        │ 2.4%，报 829 │
+        │ 元。         │
+        ╰─── 40 bytes ─╯
+        ");
+    }
+
+    #[test]
+    fn marks_are_six() {
+        let error = heading_marks("📌,🔷").expect_err("two are not enough");
+        assert_eq!(error, "2 marks, six are wanted: 📌,🔷,🔶,🔸,🔹,🔹");
+    }
+}

@@ -311,3 +311,139 @@ pub(super) fn grouped(number: usize) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts of the parts, without a limit on their number.
+    fn texts(text: &str, max_bytes: usize) -> Vec<String> {
+        let limits = SplitLimits {
+            max_bytes,
+            max_parts: usize::MAX,
+        };
+        split(text, None, &limits, Language::En)
+            .into_iter()
+            .map(|part| part.text)
+            .collect()
+    }
+
+    #[test]
+    fn what_fits_is_one_part_with_its_title_alone() {
+        let limits = SplitLimits {
+            max_bytes: 9,
+            max_parts: 6,
+        };
+        let parts = split("  金价涨\n", Some("金价"), &limits, Language::Zh);
+        assert_eq!(
+            parts,
+            [Part {
+                title: Some("金价".to_owned()),
+                text: "金价涨".to_owned()
+            }]
+        );
+        assert!(split(" \n\u{3000}", Some("金价"), &limits, Language::Zh).is_empty());
+    }
+
+    #[test]
+    fn parts_are_numbered_after_the_title() {
+        let limits = SplitLimits {
+            max_bytes: 6,
+            max_parts: 6,
+        };
+        let titles = |title| -> Vec<Option<String>> {
+            split("一二三四", title, &limits, Language::Zh)
+                .into_iter()
+                .map(|part| part.title)
+                .collect()
+        };
+        assert_eq!(
+            titles(Some("金价")),
+            [Some("金价 (1/2)".to_owned()), Some("金价 (2/2)".to_owned())]
+        );
+        assert_eq!(
+            titles(None),
+            [Some("(1/2)".to_owned()), Some("(2/2)".to_owned())]
+        );
+    }
+
+    #[test]
+    fn the_best_place_in_the_second_half_is_taken() {
+        let cases: [(&str, usize, &[&str]); 12] = [
+            ("aaaa b\n\ncc dd ee", 12, &["aaaa b", "cc dd ee"]),
+            ("aaaaaa\ncc. dd ee", 14, &["aaaaaa\ncc.", "dd ee"]),
+            ("aaaaaaaa\ncc. dd ee", 14, &["aaaaaaaa", "cc. dd ee"]),
+            ("aaaaa bb. cc dd", 12, &["aaaaa bb.", "cc dd"]),
+            ("甲甲。乙乙丙", 15, &["甲甲。", "乙乙丙"]),
+            ("甲甲甲。”乙乙", 18, &["甲甲甲。”", "乙乙"]),
+            ("圆周率是3.14159多", 16, &["圆周率是3.14", "159多"]),
+            ("甲甲甲，乙乙", 15, &["甲甲甲，", "乙乙"]),
+            ("甲甲甲甲。", 12, &["甲甲甲", "甲。"]),
+            ("ab\n\ncdefghijkl", 10, &["ab\n\ncdefgh", "ijkl"]),
+            ("🇨🇳🇺🇸🇯🇵", 20, &["🇨🇳🇺🇸", "🇯🇵"]),
+            (
+                "• 甲：1\n  乙：2\n• 甲：3\n  乙：4",
+                36,
+                &["• 甲：1\n  乙：2", "• 甲：3\n  乙：4"],
+            ),
+        ];
+        for (text, max_bytes, expected) in cases {
+            assert_eq!(texts(text, max_bytes), expected, "{text:?} at {max_bytes}");
+        }
+    }
+
+    #[test]
+    fn code_is_cut_last() {
+        let text = "甲甲甲甲甲。\n乙乙。\n```\na\nb\n```";
+        assert_eq!(texts(text, 38), ["甲甲甲甲甲。\n乙乙。", "```\na\nb\n```"]);
+        assert_eq!(
+            texts("```\naaaa aaaa\nbbbb bbbb\n```", 20),
+            ["```\naaaa aaaa", "bbbb bbbb\n```"]
+        );
+    }
+
+    #[test]
+    fn one_endless_grapheme_is_cut_between_characters() {
+        let zalgo = format!("e{}", "\u{301}".repeat(10));
+        let parts = texts(&zalgo, 8);
+        assert_eq!(parts.concat(), zalgo);
+        assert!(parts.iter().all(|part| part.len() <= 8));
+    }
+
+    #[test]
+    fn the_last_of_too_many_parts_says_how_much_is_missing() {
+        let limits = SplitLimits {
+            max_bytes: 60,
+            max_parts: 2,
+        };
+        let text = "one two three four five. ".repeat(60);
+        let parts = split(&text, None, &limits, Language::En);
+        assert_eq!(parts.len(), 2);
+        assert_eq!(
+            parts[1].text,
+            "one two three four five.… (1,424 more characters)"
+        );
+    }
+
+    #[test]
+    fn an_attached_answer_says_whether_its_file_is_needed() {
+        let short = attach("金价涨", None, 9).expect("a message");
+        assert!(!short.needs_file && short.part.text == "金价涨");
+        let long = attach("金价涨。银价跌。", None, 18).expect("a message");
+        assert!(long.needs_file);
+        assert_eq!(long.part.text, "金价涨。…");
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(grouped(number), expected);
+        }
+    }
+}
