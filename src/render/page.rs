@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use ammonia::Builder;
-use comrak::{Arena, Node, format_html, nodes::NodeValue};
+use comrak::{Arena, Node, arena_tree::NodeEdge, format_html, nodes::NodeValue};
 
 use super::plain::{is_chinese, parser, shield};
 
@@ -39,17 +39,34 @@ fn body(markdown: &str) -> String {
     options.extension.autolink = true;
     options.render.r#unsafe = true;
     let document = comrak::parse_document(&arena, &shielded, &options);
+    let source = || format!("<pre>{}</pre>\n", html_escape::encode_text(markdown));
+    if tree_depth(document) > MAX_DEPTH {
+        return source();
+    }
     document.descendants().for_each(unshield);
     let mut html = String::with_capacity(shielded.len() * 2);
     format_html(document, &options, &mut html).expect("a string takes every write");
-    if depth(&html) > MAX_DEPTH {
-        return format!("<pre>{}</pre>\n", html_escape::encode_text(markdown));
+    if tag_depth(&html) > MAX_DEPTH {
+        return source();
     }
     sanitiser().clean(&html).to_string()
 }
 
+/// How deep the parsed document is nested.
+fn tree_depth(document: Node<'_>) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for edge in document.traverse() {
+        match edge {
+            NodeEdge::Start(_) => depth += 1,
+            NodeEdge::End(_) => depth -= 1,
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
 /// How deep tags are nested at most, taking every tag that is not void to need its own end.
-fn depth(html: &str) -> usize {
+fn tag_depth(html: &str) -> usize {
     const VOID: [&str; 6] = ["br", "hr", "img", "input", "col", "wbr"];
     let mut open: HashMap<&str, usize> = HashMap::new();
     let (mut depth, mut deepest) = (0, 0);
