@@ -81,3 +81,39 @@ pub(super) fn parser() -> comrak::Options<'static> {
     options.parse.ignore_setext = true;
     options
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(markdown: &str) -> String {
+        render(markdown, Sources::Cut, &TextOptions::default())
+    }
+
+    #[test]
+    fn a_longer_answer_than_is_rendered_says_how_much_is_missing() {
+        let chinese = text_of(&"金价上涨。\n\n".repeat(20_000));
+        assert!(chinese.len() <= MAX_BYTES + 100);
+        let (_, missing) = chinese.rsplit_once("\n\n…（太长，后面 ").expect("a note");
+        assert_eq!(missing, "32,061 个字未显示）");
+        let english = text_of(&"gold rises. ".repeat(30_000));
+        assert!(english.ends_with("… (too long: 97,856 more characters are not shown)"));
+        assert!(!text_of(&"a".repeat(MAX_BYTES)).contains('…'));
+    }
+
+    #[test]
+    fn the_deepest_nesting_needs_no_more_stack_than_a_thread_has() {
+        let threads = [">", "> ", "- ", "1. ", "*_", "[", "![", "<b>", "<sup>"].map(|mark| {
+            let deep = mark.repeat(20_000) + "甲";
+            std::thread::Builder::new()
+                .stack_size(512 * 1024)
+                .spawn(move || assert!(text_of(&deep).contains('甲')))
+        });
+        for thread in threads {
+            thread
+                .expect("a thread starts")
+                .join()
+                .expect("no overflow and no panic");
+        }
+    }
+}

@@ -80,16 +80,12 @@ impl Writer {
     pub(super) fn begin_quote(&mut self) -> Outer {
         let outer = self.outer();
         if let Some(lead) = &mut self.lead {
-            lead.push_str(BAR);
+            push_bar(lead);
         }
-        let is_nested = self.prefix.ends_with(BAR);
-        if is_nested {
-            self.prefix.pop();
-        }
-        self.prefix.push_str(BAR);
+        let had_space = push_bar(&mut self.prefix);
         Outer {
-            prefix: outer.prefix - usize::from(is_nested),
-            had_space: is_nested,
+            prefix: outer.prefix - usize::from(had_space),
+            had_space,
             ..outer
         }
     }
@@ -132,4 +128,14 @@ impl Writer {
             start: self.out.len(),
         }
     }
+}
+
+/// Adds a bar, directly after the last one if there is one. True if that one lost its space.
+fn push_bar(prefix: &mut String) -> bool {
+    let is_nested = prefix.ends_with(BAR);
+    if is_nested {
+        prefix.pop();
+    }
+    prefix.push_str(BAR);
+    is_nested
 }
