@@ -3,7 +3,7 @@
 use super::inline::Inline;
 
 /// Tags that leave nothing behind; the break, the image and the raised ones are told apart below.
-const DROPPED: [&str; 44] = [
+const DROPPED: [&str; 43] = [
     "b",
     "strong",
     "i",
@@ -47,7 +47,6 @@ const DROPPED: [&str; 44] = [
     "img",
     "td",
     "th",
-    "p",
 ];
 const LINES: [&str; 4] = ["p", "div", "li", "tr"];
 /// Attributes that HTML knows without a value.

@@ -104,7 +104,14 @@ fn is_money(before: Option<char>, content: &str, after: Option<char>) -> bool {
     let is_prose = content.contains(is_cjk) && !content.contains(TEX_SIGNS);
     let is_variable = follows(|c| c.is_ascii_alphabetic() || *c == '_')
         && content.bytes().take_while(u8::is_ascii_uppercase).count() > 1;
-    is_currency_code || is_sum || is_prose || is_variable || follows(char::is_ascii_digit)
+    // One of the two stands in code.
+    let is_code = content.contains('`');
+    is_currency_code
+        || is_sum
+        || is_prose
+        || is_variable
+        || is_code
+        || follows(char::is_ascii_digit)
 }
 
 /// True if two letters stand side by side.
