@@ -13,8 +13,8 @@ use std::{
 use chrono_tz::Tz;
 use promptcron::{
     config::{self, Api, Auth, CatchUp, Config, Errors, Overlap, ZoneSource},
-    model::Timestamp,
-    render::Style,
+    model::{Language, Timestamp},
+    render::{Code, Links, Long, Quotes, Style, Tables, TextChoices},
 };
 use secrecy::ExposeSecret;
 
@@ -122,6 +122,7 @@ fn the_smallest_file_is_filled_with_the_defaults() {
         (4, Duration::from_secs(25))
     );
     assert_eq!(config.keep, Duration::from_hours(90 * 24));
+    assert_eq!(config.language, Language::En);
     assert_eq!(config.ledger.0, Path::new("promptcron.db"));
     assert_eq!((config.alerts, config.warnings), (None, vec![]));
 
@@ -143,6 +144,10 @@ fn the_smallest_file_is_filled_with_the_defaults() {
         ("https://ntfy.sh/", "hotine")
     );
     assert_eq!((phone.max_bytes, phone.max_parts), (1_500, 6));
+    assert_eq!(
+        (&phone.text, phone.long),
+        (&TextChoices::default(), Long::Split)
+    );
     assert!(phone.auth.is_none());
 
     let job = &config.jobs[0];
@@ -165,6 +170,7 @@ fn the_smallest_file_is_filled_with_the_defaults() {
         ("kimi", ["phone".into()].as_slice())
     );
     assert_eq!((job.enabled, job.style, job.use_search), (true, None, None));
+    assert_eq!(job.text, TextChoices::default());
     assert_eq!(job.notification, config::Notification::default());
 }
 
@@ -180,6 +186,7 @@ fn every_key_reaches_its_place() {
         (8, Duration::from_secs(40))
     );
     assert_eq!(config.keep, Duration::from_hours(30 * 24));
+    assert_eq!(config.language, Language::Zh);
     assert_eq!(config.ledger.0, Path::new("/data/ledger.db"));
     assert_eq!(config.alerts.as_deref(), Some("phone"));
 
@@ -228,6 +235,16 @@ fn every_key_reaches_its_place() {
         (3_000, 3, Some(Style::Classic))
     );
     assert_eq!(phone.notification.priority, Some(4));
+    let marks = |marks: [&str; 6]| Some(marks.map(str::to_owned));
+    let text = TextChoices {
+        quotes: Some(Quotes::Drop),
+        links: Some(Links::Append),
+        code: Some(Code::Bare),
+        tables: Some(Tables::Records),
+        heading_marks: marks(["#", "", "", "", "", ""]),
+        width: Some(44),
+    };
+    assert_eq!((&phone.text, phone.long), (&text, Long::Attach));
 
     let gold = &config.jobs[0];
     assert_eq!(gold.schedule.zone(), Tz::Asia__Shanghai);
@@ -265,6 +282,15 @@ fn every_key_reaches_its_place() {
         Some("https://example.com/i.png")
     );
     assert_eq!((gold.style, gold.enabled), (Some(Style::Markdown), false));
+    let text = TextChoices {
+        quotes: Some(Quotes::Keep),
+        links: Some(Links::Drop),
+        code: Some(Code::Fence),
+        tables: Some(Tables::Rows),
+        heading_marks: marks(["一", "二", "三", "四", "", "${"]),
+        width: Some(10),
+    };
+    assert_eq!(gold.text, text);
 
     assert_eq!(&*config.jobs[1].prompt, "今天的新闻？\n请简短。");
     assert!(

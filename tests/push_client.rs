@@ -15,6 +15,7 @@ use promptcron::{
     config::{Auth, Network, Notification, Target},
     model::Timestamp,
     push::{Client, Disposition, Kind, Message, PushError, Receipt},
+    render::{Long, TextChoices},
 };
 
 fn target(url: &str) -> Target {
@@ -25,6 +26,8 @@ fn target(url: &str) -> Target {
         auth: None,
         notification: Notification::default(),
         style: None,
+        text: TextChoices::default(),
+        long: Long::default(),
         network: Network::default(),
         max_bytes: 4_000,
         max_parts: 6,

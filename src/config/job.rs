@@ -12,6 +12,7 @@ use super::{
     reading::Reading,
     section::Section,
     targets::Targets,
+    text,
     types::{Api, CatchUp, Endpoint, Job, Overlap},
     zone,
 };
@@ -102,7 +103,8 @@ impl<'r> Jobs<'r> {
             use_search,
             targets: targets?,
             notification: ntfy::notification(section),
-            style: ntfy::style(section),
+            style: text::style(section),
+            text: text::choices(section),
             enabled,
         })
     }

@@ -2,6 +2,7 @@
 
 pub(super) const ROOT: &[&str] = &[
     "timezone",
+    "language",
     "max_in_flight",
     "drain",
     "keep",
@@ -45,6 +46,13 @@ pub(super) const NTFY: &[&str] = &[
     "attach",
     "icon",
     "style",
+    "quotes",
+    "links",
+    "code",
+    "tables",
+    "heading_marks",
+    "width",
+    "long",
     "max_bytes",
     "max_parts",
     "proxy",
@@ -78,6 +86,12 @@ pub(super) const JOB: &[&str] = &[
     "attach",
     "icon",
     "style",
+    "quotes",
+    "links",
+    "code",
+    "tables",
+    "heading_marks",
+    "width",
     "enabled",
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! The types here are what the rest of the crate sees: everything in them is valid. Inside,
 //! [`keys`] says what a file may hold, `section` and `item` read values and collect what is wrong with them in `reading`,
-//! and `root`, `ai`, `ntfy` and `job` say what each table means.
+//! and `root`, `ai`, `ntfy`, `job` and `text` say what each table means.
 
 mod ai;
 mod defined;
@@ -25,6 +25,7 @@ mod section;
 mod source;
 mod suggest;
 mod targets;
+mod text;
 mod tokens;
 pub mod types;
 mod urls;

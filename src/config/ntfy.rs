@@ -9,18 +9,10 @@ use super::{
     item::{Fault, Item},
     network, ntfy_rules, secrets,
     section::Section,
-    tokens,
+    text, tokens,
     types::{Auth, Notification, Target},
     urls,
 };
-use crate::render::Style;
-
-const STYLES: &[(&str, Style)] = &[
-    ("plain", Style::Plain),
-    ("classic", Style::Classic),
-    ("markdown", Style::Markdown),
-];
-
 const PUBLIC_SERVER: &str = "https://ntfy.sh";
 const PUBLIC_HOST: &str = "ntfy.sh";
 
@@ -38,7 +30,9 @@ pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<T
     let topic = section.required("topic", "topic = \"YOUR-TOPIC\"", topic);
     let auth = auth(section);
     let notification = notification(section);
-    let style = style(section);
+    let style = text::style(section);
+    let choices = text::choices(section);
+    let long = text::long(section);
     let max_bytes = section.read("max_bytes", |item| item.int(100..=4_095));
     let max_parts = section.read("max_parts", |item| item.int(1..=50));
     let network = network::read(section);
@@ -61,6 +55,8 @@ pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<T
         auth,
         notification,
         style,
+        text: choices,
+        long: long.unwrap_or_default(),
         network,
         max_bytes: max_bytes.unwrap_or(default_bytes),
         max_parts: max_parts.unwrap_or(6),
@@ -169,11 +165,6 @@ pub(super) fn notification(section: &Section<'_>) -> Notification {
     }
 }
 
-/// How answers become text: what targets and jobs share of it.
-pub(super) fn style(section: &Section<'_>) -> Option<Style> {
-    section.read("style", |item| item.choice(STYLES))
-}
-
 fn title(item: &Item<'_>) -> Result<String, String> {
     let title = item.word()?;
     if title.chars().any(char::is_control) {
@@ -220,8 +211,8 @@ pub(super) fn same(one: &Target, other: &Target) -> bool {
                 &other.notification,
                 other.style,
             )
-        && (&one.network, one.max_bytes, one.max_parts)
-            == (&other.network, other.max_bytes, other.max_parts)
+        && (&one.text, one.long, &one.network) == (&other.text, other.long, &other.network)
+        && (one.max_bytes, one.max_parts) == (other.max_bytes, other.max_parts)
 }
 
 fn same_auth(one: Option<&Auth>, other: Option<&Auth>) -> bool {

@@ -16,6 +16,7 @@ use super::{
     reading::Reading,
     section::Section,
     targets::Targets,
+    text,
     types::{Config, Job, LedgerPath, ZoneSource},
     zone,
 };
@@ -75,6 +76,7 @@ fn read<'r>(
     });
     let mut targets = Targets::new(defined);
     let alerts = root.item("alerts").and_then(|item| targets.one(&item));
+    let language = text::language(&root);
     let max_in_flight = root.read("max_in_flight", |item| item.int(1..=10_000));
     let drain = root.read("drain", Item::duration);
     let keep = root.read("keep", Item::positive);
@@ -85,6 +87,7 @@ fn read<'r>(
         file: file.to_path_buf(),
         timezone,
         timezone_source,
+        language: language.unwrap_or_default(),
         max_in_flight: max_in_flight.unwrap_or(4),
         drain: drain.unwrap_or(DRAIN),
         keep: keep.unwrap_or(KEEP),

@@ -7,7 +7,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{model::JobName, render::Style, schedule::Schedule};
+use crate::{
+    model::{JobName, Language},
+    render::{Long, Style, TextChoices},
+    schedule::Schedule,
+};
 
 pub use crate::schedule::CatchUp;
 
@@ -20,6 +24,8 @@ pub struct Config {
     pub timezone: Tz,
     /// Where that zone came from, for the log at start.
     pub timezone_source: ZoneSource,
+    /// The language of the few words promptcron itself adds to a push; default English.
+    pub language: Language,
     /// How many AI calls run at once, over all jobs; default 4.
     pub max_in_flight: usize,
     /// How long running AI calls get after TERM before they are interrupted; default 25 s.
@@ -156,6 +162,10 @@ pub struct Target {
     pub notification: Notification,
     /// The style where the job names none.
     pub style: Option<Style>,
+    /// What it chooses for the plain style where the job chooses nothing.
+    pub text: TextChoices,
+    /// What becomes of an answer that is too long for one message; default split.
+    pub long: Long,
     /// How to reach the network from here.
     pub network: Network,
     /// The most bytes of UTF-8 in one message: 1,500 for ntfy.sh, 4,000 elsewhere, at most 4,095.
@@ -247,6 +257,8 @@ pub struct Job {
     pub notification: Notification,
     /// How its answers become text; None: the target's, else plain.
     pub style: Option<Style>,
+    /// What it chooses for the plain style; the rest is the target's choice, else the default.
+    pub text: TextChoices,
     /// A disabled job is never due; `once` still runs it.
     pub enabled: bool,
 }

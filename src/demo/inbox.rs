@@ -232,6 +232,7 @@ mod tests {
     use crate::{
         config::{Network, Notification, Target},
         push::{Client, Kind, PushError, Receipt},
+        render::{Long, TextChoices},
     };
 
     async fn inbox() -> (Inbox, Target, CancellationToken) {
@@ -246,6 +247,8 @@ mod tests {
             auth: None,
             notification: Notification::default(),
             style: None,
+            text: TextChoices::default(),
+            long: Long::default(),
             network: Network::default(),
             max_bytes: 4_000,
             max_parts: 6,
