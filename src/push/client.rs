@@ -6,9 +6,11 @@ use anyhow::Context as _;
 use chrono::Utc;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect};
 use secrecy::ExposeSecret as _;
+use url::Url;
 
 use super::{
     error::{Kind, PushError},
+    file::{self, File},
     message::Message,
     reply::{self, Receipt, Reply},
 };
@@ -88,19 +90,45 @@ impl Client {
     pub async fn push(&self, target: &Target, message: &Message) -> Result<Receipt, PushError> {
         let request = self.http.post(target.server.clone()).json(message);
         let reply = send(target, request).await?;
-        reply::judge_push(target, message, &reply)
+        reply::judge_push(target, message, message.asks_for_a_file(), &reply)
+    }
+
+    /// Publishes a message with a file beside it, once; its own `attach` and `filename` do not count.
+    ///
+    /// # Errors
+    /// As [`Client::push`]; [`PushError::refuses_file`] tells where the message alone may pass.
+    pub async fn push_with_file(
+        &self,
+        target: &Target,
+        message: &Message,
+        file: &File,
+    ) -> Result<Receipt, PushError> {
+        let url = address(target, &message.topic)?;
+        let headers = file::headers(message, file);
+        let request = headers
+            .into_iter()
+            .fold(self.http.post(url), |request, (name, value)| {
+                request.header(name, value)
+            });
+        let reply = send(target, request.body(file.text.clone())).await?;
+        reply::judge_push(target, message, true, &reply)
     }
 
     /// Reads one of ntfy's JSON pages below the server's root.
     pub(super) async fn get(&self, target: &Target, path: &str) -> Result<Reply, PushError> {
-        let url = target.server.join(path).map_err(|e| {
-            let detail = format!("{path:?} does not fit the server's address: {e}");
-            PushError::new(target, Kind::Unsendable, &detail)
-        })?;
+        let url = address(target, path)?;
         let sent = send(target, self.http.request(Method::GET, url)).await;
         // Reading has no effect that could be in doubt.
         sent.map_err(PushError::certain)
     }
+}
+
+/// A page below the server's root.
+fn address(target: &Target, path: &str) -> Result<Url, PushError> {
+    target.server.join(path).map_err(|e| {
+        let detail = format!("{path:?} does not fit the server's address: {e}");
+        PushError::new(target, Kind::Unsendable, &detail)
+    })
 }
 
 async fn send(target: &Target, request: RequestBuilder) -> Result<Reply, PushError> {

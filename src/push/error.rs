@@ -190,6 +190,18 @@ impl PushError {
         )
     }
 
+    /// Whether it may be the file beside a message that is not taken, so that the text alone may pass.
+    ///
+    /// Servers without attachments (40014), their limits of size (413) and of traffic (42905), and
+    /// proxies that do not let that many headers through (431, or a 400 that is not ntfy's).
+    #[must_use]
+    pub fn refuses_file(&self) -> bool {
+        matches!(
+            (self.status, self.code),
+            (_, Some(40014 | 42905)) | (Some(413 | 431), _) | (Some(400), None)
+        )
+    }
+
     /// What the outbox does next. No 4xx is tried again but 429.
     #[must_use]
     pub fn disposition(&self, now: Timestamp) -> Disposition {

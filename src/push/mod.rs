@@ -6,12 +6,14 @@
 mod advice;
 mod client;
 mod error;
+mod file;
 mod health;
 mod message;
 mod reply;
 
 pub use client::Client;
 pub use error::{Disposition, Kind, PushError};
+pub use file::File;
 pub use health::{Account, Health};
 pub use message::{Action, Message};
 pub use reply::Receipt;

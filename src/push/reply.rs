@@ -58,10 +58,12 @@ struct Refusal {
     link: Option<String>,
 }
 
-/// Success only where ntfy says that it has this message, as text, in this topic.
+/// Success only where ntfy says that it has this message, as text, in this topic; with a file only
+/// where one is `meant`.
 pub(super) fn judge_push(
     target: &Target,
     sent: &Message,
+    meant: bool,
     reply: &Reply,
 ) -> Result<Receipt, PushError> {
     let got: Published = parse(target, reply)?;
@@ -74,7 +76,7 @@ pub(super) fn judge_push(
         let detail = format!("the message went to the topic {:?}", got.topic);
         return fail(Kind::WrongTopic, &detail);
     }
-    if let Some(attachment) = got.attachment.filter(|_| !sent.asks_for_a_file()) {
+    if let Some(attachment) = got.attachment.filter(|_| !meant) {
         let (bytes, name) = (sent.message.len(), attachment.name);
         let detail = format!("the text of {bytes} bytes arrived as a file, {name}");
         return fail(Kind::BecameFile, &detail);
