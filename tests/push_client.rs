@@ -331,7 +331,7 @@ async fn a_server_without_attachments_refuses_long_texts() {
     let target = target(&ntfy.url());
     let client = Client::new(&target.network).unwrap();
     let error = client.push(&target, &long(4097)).await.unwrap_err();
-    insta::assert_snapshot!(said(&error, &ntfy), @"ntfy.phone (http://ntfy, topic hotine): HTTP 400, code 40014: invalid request: attachments not allowed — a text of 4096 bytes or more is a file to ntfy, and this server takes none: set max_bytes to 4000 or less; see https://ntfy.sh/docs/config/#attachments");
+    insta::assert_snapshot!(said(&error, &ntfy), @"ntfy.phone (http://ntfy, topic hotine): HTTP 400, code 40014: invalid request: attachments not allowed — this server takes no files, and a text of 4096 bytes or more is one to ntfy: set max_bytes to 4000 or less; see https://ntfy.sh/docs/config/#attachments");
     let error = client.push(&target, &long(8192)).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.ntfy_code()),

@@ -10,10 +10,9 @@ use crate::{
     ask::{self, Answer},
     clock::SystemClock,
     config::{Config, Job},
-    daemon::{self, Ended, Engine, LEASE, Owner, Revision, Stop},
+    daemon::{self, Ended, Engine, LEASE, Owner, Parcel, Revision, Stop},
     ledger::{Access, Claim, Ledger, Shown},
     model::RunState,
-    push::Message,
 };
 
 /// What `once` is told.
@@ -61,14 +60,15 @@ fn print_parts(revision: &Revision, job: &Job, answer: &Answer) {
         let Some((target, _)) = revision.target(name) else {
             continue;
         };
-        for message in daemon::messages(job, target, answer) {
-            print_message(&target.name, &message);
+        for parcel in daemon::messages(revision.config.language, job, target, answer) {
+            print_parcel(&target.name, &parcel);
         }
     }
 }
 
 /// A head of what stands around the text, an empty line, and exactly the text.
-fn print_message(target: &str, message: &Message) {
+fn print_parcel(target: &str, parcel: &Parcel) {
+    let message = &parcel.message;
     println!("target: {target}");
     if let Some(title) = &message.title {
         println!("title: {title}");
@@ -78,6 +78,9 @@ fn print_message(target: &str, message: &Message) {
     }
     if let Some(priority) = message.priority {
         println!("priority: {priority}");
+    }
+    if let Some(file) = &parcel.file {
+        println!("file: {}, {} bytes", file.name, file.text.len());
     }
     println!("bytes: {}\n\n{}\n", message.message.len(), message.message);
 }

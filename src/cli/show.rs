@@ -206,4 +206,7 @@ fn print_delivery(delivery: &DeliveryRow, local: &impl Fn(i64) -> String) {
             println!("{text}");
         }
     }
+    if let Some(name) = message["file"]["name"].as_str() {
+        println!("with the whole answer as a file, {name}");
+    }
 }

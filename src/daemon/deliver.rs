@@ -12,11 +12,12 @@ use super::{
     backoff,
     engine::{Engine, Revision},
     outbox,
+    parcel::Parcel,
 };
 use crate::{
     config::Job,
     ledger::{Completed, Outcome, Owed},
-    model::{RunId, Timestamp, from_ms},
+    model::{Language, RunId, Timestamp, from_ms},
     push::{Disposition, Message, PushError},
 };
 
@@ -161,18 +162,20 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
             owed.target
         ));
     };
-    let mut message: Message = match serde_json::from_str(&owed.message) {
-        Ok(message) => message,
+    let mut parcel: Parcel = match serde_json::from_str(&owed.message) {
+        Ok(parcel) => parcel,
         Err(error) => return give_up(format!("the message in the ledger cannot be read: {error}")),
     };
     let job = revision.job(&owed.job);
+    let message = &mut parcel.message;
     message.topic.clone_from(&target.topic);
     message.sequence_id = Some(owed.sequence_id.clone());
-    if let Some(line) = job.and_then(|job| late_line(job, owed, engine.clock.now())) {
+    let (language, now) = (revision.config.language, engine.clock.now());
+    if let Some(line) = job.and_then(|job| late_line(language, job, owed, now)) {
         message.message = format!("{line}\n{}", message.message);
     }
     let pushed = tokio::select! {
-        pushed = client.push(target, &message) => pushed,
+        pushed = parcel.push(client, target) => pushed,
         () = engine.stop.interrupting() => return interrupted(engine),
     };
     let now = engine.clock.now();
@@ -181,14 +184,27 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
             receipt: receipt.id,
             next_part_at: now + BETWEEN_PARTS,
         },
-        Err(error) => refused(engine, &revision, owed, &error, now),
+        Err(error) => match parcel.instead_after(&error) {
+            Some(messages) => without_file(owed, messages, &error, now),
+            None => refused(engine, &revision, owed, &error, now),
+        },
+    }
+}
+
+/// Nothing of an answer is lost where its file is not taken: it goes out in parts.
+fn without_file(owed: &Owed, messages: &[Message], error: &PushError, now: Timestamp) -> Outcome {
+    let (job, run, parts) = (&owed.job, owed.run_id, messages.len());
+    info!(job, run, parts, %error, "the file is not taken: the answer goes out in parts");
+    Outcome::Instead {
+        error: format!("the file is not taken, so the answer goes out in parts: {error}"),
+        parts: outbox::in_parts(owed, messages, now),
     }
 }
 
 /// The first part says it for all of them; a notice names the due instant anyway.
-fn late_line(job: &Job, owed: &Owed, now: Timestamp) -> Option<String> {
+fn late_line(language: Language, job: &Job, owed: &Owed, now: Timestamp) -> Option<String> {
     let speaks = owed.part == 1 && owed.kind == "answer" && owed.is_scheduled();
-    outbox::late_line(job, owed.scheduled_at(), now).filter(|_| speaks)
+    outbox::late_line(language, job, owed.scheduled_at(), now).filter(|_| speaks)
 }
 
 fn interrupted(engine: &Engine) -> Outcome {

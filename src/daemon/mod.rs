@@ -10,12 +10,14 @@ mod deliver;
 mod engine;
 mod housekeeping;
 mod outbox;
+mod parcel;
 mod planner;
 mod runner;
 mod scheduler;
 mod settle;
 mod stop;
 mod systemd;
+mod words;
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +31,7 @@ pub use self::{
     deliver::deliver_run,
     engine::{Engine, Owner, Revision},
     outbox::messages,
+    parcel::Parcel,
     stop::Stop,
     systemd::ready,
 };

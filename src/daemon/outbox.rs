@@ -3,6 +3,10 @@
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 
+use super::{
+    parcel::{self, Parcel},
+    words,
+};
 use crate::{
     ask::Answer,
     config::{
@@ -11,8 +15,8 @@ use crate::{
     },
     ledger::{Claim, NewDelivery, Owed},
     model::{Language, Timestamp, to_ms},
-    push::Message,
-    render::{self, Part, Sources, SplitLimits, Style, TextOptions},
+    push::{File, Message},
+    render::{self, Long, Part, Sources, SplitLimits, Style},
 };
 
 /// A push this much later than its nominal instant says so. Source: run-semantics, "Misfires".
@@ -43,6 +47,15 @@ impl RunKey {
         }
     }
 
+    /// The key of the run that a delivery belongs to.
+    fn of_owed(owed: &Owed) -> Self {
+        Self {
+            job: owed.job.clone(),
+            scheduled_at: owed.scheduled_at(),
+            trigger: owed.trigger.clone(),
+        }
+    }
+
     /// A stable hash of run, target and part, in ntfy's alphabet (`^[-_A-Za-z0-9]{1,64}$`) whatever
     /// script the job's name is in.
     fn sequence_id(&self, kind: &str, target: &str, part: usize) -> String {
@@ -67,40 +80,94 @@ pub(super) fn compose(
     answer: &Answer,
     now: Timestamp,
 ) -> Vec<NewDelivery> {
+    let give_up_at = now + job.push_retry_for;
     targets(config, job)
         .flat_map(|target| {
-            let messages = messages(job, target, answer);
-            owed("answer", run, job, target, messages, now)
+            let parcels = messages(config.language, job, target, answer);
+            owed("answer", run, &target.name, parcels, now, give_up_at)
         })
         .collect()
 }
 
 /// The messages of an answer for one target, in order.
 #[must_use]
-pub fn messages(job: &Job, target: &Target, answer: &Answer) -> Vec<Message> {
-    let style = job.style.or(target.style).unwrap_or_default();
-    let notification = job.notification.or(&target.notification);
-    let options = TextOptions::default();
+pub fn messages(language: Language, job: &Job, target: &Target, answer: &Answer) -> Vec<Parcel> {
+    let look = Look {
+        notification: job.notification.or(&target.notification),
+        markdown: style(job, target) == Style::Markdown,
+    };
+    let text = text(language, job, target, answer);
+    let (title, max_bytes) = (look.notification.title.as_deref(), room(target));
+    let split = || {
+        let limits = SplitLimits {
+            max_bytes,
+            max_parts: target.max_parts,
+        };
+        look.messages(render::split(&text, title, &limits, language))
+    };
+    match target.long {
+        Long::Truncate => {
+            let part = render::truncate(&text, title, max_bytes, language);
+            parcels(look.messages(part))
+        }
+        // ntfy knows one attachment a message, and the job's own is wanted.
+        Long::Attach if look.notification.attach.is_none() => {
+            match render::attach(&text, title, max_bytes) {
+                Some(attached) if attached.needs_file => vec![Parcel {
+                    message: look.message(attached.part, 0),
+                    file: Some(file(language, job, answer)),
+                    instead: split(),
+                }],
+                _ => parcels(split()),
+            }
+        }
+        Long::Split | Long::Attach => parcels(split()),
+    }
+}
+
+fn style(job: &Job, target: &Target) -> Style {
+    job.style.or(target.style).unwrap_or_default()
+}
+
+/// The whole answer as a phone shows it.
+fn text(language: Language, job: &Job, target: &Target, answer: &Answer) -> String {
+    let options = job.text.or(&target.text).resolve();
+    let style = style(job, target);
     let mut text = render::render(&answer.text, style, Sources::Cut, &options);
     if text.trim().is_empty() {
         // A style may leave nothing of an odd answer; ntfy would say "triggered".
         text = answer.text.trim().to_owned();
     }
-    if answer.truncated {
-        text = format!(
-            "{}\n\n(cut off: the AI stopped at its length limit)",
-            text.trim_end()
-        );
+    noted(language, answer, text)
+}
+
+/// The whole answer as it came, with its sources, to read on a larger screen or to keep.
+fn file(language: Language, job: &Job, answer: &Answer) -> File {
+    File {
+        name: parcel::file_name(job.name.as_str()),
+        text: noted(language, answer, answer.text.trim().to_owned()),
     }
-    let limits = SplitLimits {
-        max_bytes: room(target),
-        max_parts: target.max_parts,
-    };
-    let parts = render::split(&text, notification.title.as_deref(), &limits, Language::En);
-    let markdown = style == Style::Markdown;
-    (parts.into_iter().enumerate())
-        .map(|(index, part)| message(&notification, part, index, markdown))
-        .collect()
+}
+
+/// Says below an answer that it is cut off, where it is.
+fn noted(language: Language, answer: &Answer, text: String) -> String {
+    if !answer.truncated {
+        return text;
+    }
+    format!("{}\n\n{}", text.trim_end(), words::cut_off(language))
+}
+
+fn parcels(messages: Vec<Message>) -> Vec<Parcel> {
+    messages.into_iter().map(Parcel::from).collect()
+}
+
+/// The deliveries of the messages that go out instead of one whose file is not taken; the first
+/// takes its place.
+#[must_use]
+pub(super) fn in_parts(owed_now: &Owed, messages: &[Message], now: Timestamp) -> Vec<NewDelivery> {
+    let (run, parcels) = (RunKey::of_owed(owed_now), parcels(messages.to_vec()));
+    let give_up_at = owed_now.give_up_at();
+    owed("answer", &run, &owed_now.target, parcels, now, give_up_at)
 }
 
 /// The notices of a run that has no answer and gets none.
@@ -112,9 +179,7 @@ pub(super) fn notices(
     error: &str,
     now: Timestamp,
 ) -> Vec<NewDelivery> {
-    let due = run.scheduled_at.with_timezone(&job.schedule.zone());
-    let due = due.format("%Y-%m-%d %H:%M");
-    let text = format!("No answer for the run that was due {due}.\n{error}");
+    let text = words::no_answer(config.language, &due(job, run), error);
     notify(config, job, run, &text, now)
 }
 
@@ -127,18 +192,15 @@ pub(super) fn push_notices(
     error: &str,
     now: Timestamp,
 ) -> Vec<NewDelivery> {
-    let run = RunKey {
-        job: owed.job.clone(),
-        scheduled_at: owed.scheduled_at(),
-        trigger: owed.trigger.clone(),
-    };
-    let due = run.scheduled_at.with_timezone(&job.schedule.zone());
-    let due = due.format("%Y-%m-%d %H:%M");
-    let text = format!(
-        "The answer of the run that was due {due} could not be pushed (`promptcron show {}` has it).\n{error}",
-        owed.run_id
-    );
+    let run = RunKey::of_owed(owed);
+    let text = words::not_pushed(config.language, &due(job, &run), owed.run_id, error);
     notify(config, job, &run, &text, now)
+}
+
+/// When a run was due, on its job's wall clock.
+fn due(job: &Job, run: &RunKey) -> String {
+    let due = run.scheduled_at.with_timezone(&job.schedule.zone());
+    due.format("%Y-%m-%d %H:%M").to_string()
 }
 
 /// One notice to `alerts`, else to each of the job's own targets: never silence.
@@ -161,20 +223,18 @@ fn notify(
         tags: Some(vec!["warning".to_owned()]),
         ..Notification::default()
     };
-    let title = format!("{} failed", job.name);
+    let look = Look {
+        notification,
+        markdown: false,
+    };
+    let title = words::failed(config.language, job.name.as_str());
+    let give_up_at = now + job.push_retry_for;
     receivers
         .into_iter()
         .flat_map(|target| {
-            let part = render::truncate(text, Some(&title), room(target), Language::En);
-            let messages = part.map(|part| message(&notification, part, 0, false));
-            owed(
-                "notice",
-                run,
-                job,
-                target,
-                messages.into_iter().collect(),
-                now,
-            )
+            let part = render::truncate(text, Some(&title), room(target), config.language);
+            let parcels = parcels(look.messages(part));
+            owed("notice", run, &target.name, parcels, now, give_up_at)
         })
         .collect()
 }
@@ -186,7 +246,12 @@ fn room(target: &Target) -> usize {
 
 /// The line that a late push begins with; None: it is in time, or was asked for by hand.
 #[must_use]
-pub(super) fn late_line(job: &Job, scheduled_at: Timestamp, now: Timestamp) -> Option<String> {
+pub(super) fn late_line(
+    language: Language,
+    job: &Job,
+    scheduled_at: Timestamp,
+    now: Timestamp,
+) -> Option<String> {
     if now - scheduled_at <= LATE {
         return None;
     }
@@ -196,7 +261,8 @@ pub(super) fn late_line(job: &Job, scheduled_at: Timestamp, now: Timestamp) -> O
         true => due.format("%H:%M"),
         false => due.format("%Y-%m-%d %H:%M"),
     };
-    Some(format!("(due {due}, sent {})", sent.format("%H:%M")))
+    let (due, sent) = (due.to_string(), sent.format("%H:%M").to_string());
+    Some(words::late(language, &due, &sent))
 }
 
 fn targets<'a>(config: &'a Config, job: &'a Job) -> impl Iterator<Item = &'a Target> {
@@ -206,46 +272,62 @@ fn targets<'a>(config: &'a Config, job: &'a Job) -> impl Iterator<Item = &'a Tar
         .map(AsRef::as_ref)
 }
 
-/// One answer buzzes once: the parts after the first come quietly.
-fn message(notification: &Notification, part: Part, index: usize, markdown: bool) -> Message {
-    const QUIET: u8 = 2;
-    let priority = match index {
-        0 => notification.priority,
-        _ => Some(notification.priority.unwrap_or(QUIET).min(QUIET)),
-    };
-    Message {
-        message: part.text,
-        title: part.title,
-        priority,
-        tags: short_codes(notification.tags.as_deref().unwrap_or_default()),
-        click: notification.click.clone(),
-        attach: notification.attach.clone().filter(|_| index == 0),
-        icon: notification.icon.clone(),
-        markdown,
-        ..Message::default()
+/// What the messages of one text share.
+struct Look {
+    notification: Notification,
+    markdown: bool,
+}
+
+impl Look {
+    fn messages(&self, parts: impl IntoIterator<Item = Part>) -> Vec<Message> {
+        let parts = parts.into_iter().enumerate();
+        parts
+            .map(|(index, part)| self.message(part, index))
+            .collect()
+    }
+
+    /// One answer buzzes once: the parts after the first come quietly.
+    fn message(&self, part: Part, index: usize) -> Message {
+        const QUIET: u8 = 2;
+        let notification = &self.notification;
+        let priority = match index {
+            0 => notification.priority,
+            _ => Some(notification.priority.unwrap_or(QUIET).min(QUIET)),
+        };
+        Message {
+            message: part.text,
+            title: part.title,
+            priority,
+            tags: short_codes(notification.tags.as_deref().unwrap_or_default()),
+            click: notification.click.clone(),
+            attach: notification.attach.clone().filter(|_| index == 0),
+            icon: notification.icon.clone(),
+            markdown: self.markdown,
+            ..Message::default()
+        }
     }
 }
 
 fn owed(
     kind: &'static str,
     run: &RunKey,
-    job: &Job,
-    target: &Target,
-    messages: Vec<Message>,
+    target: &str,
+    parcels: Vec<Parcel>,
     now: Timestamp,
+    give_up_at: Timestamp,
 ) -> Vec<NewDelivery> {
-    let parts = i64::try_from(messages.len()).unwrap_or(i64::MAX);
-    (messages.into_iter().zip(1..))
-        .map(|(message, part)| NewDelivery {
+    let parts = i64::try_from(parcels.len()).unwrap_or(i64::MAX);
+    (parcels.into_iter().zip(1..))
+        .map(|(parcel, part)| NewDelivery {
             kind,
-            target: target.name.to_string(),
+            target: target.to_owned(),
             part,
             parts,
-            sequence_id: run.sequence_id(kind, &target.name, usize::try_from(part).unwrap_or(0)),
-            bytes: i64::try_from(message.message.len()).unwrap_or(i64::MAX),
-            message: serde_json::to_string(&message).unwrap_or_default(),
+            sequence_id: run.sequence_id(kind, target, usize::try_from(part).unwrap_or(0)),
+            bytes: i64::try_from(parcel.message.message.len()).unwrap_or(i64::MAX),
+            message: serde_json::to_string(&parcel).unwrap_or_default(),
             next_at: now,
-            give_up_at: now + job.push_retry_for,
+            give_up_at,
         })
         .collect()
 }

@@ -99,6 +99,14 @@ pub enum Outcome {
         /// When.
         at: Timestamp,
     },
+    /// The message is replaced by the answer in parts, because its file is not taken. The first
+    /// part takes the row's place, the others join it.
+    Instead {
+        /// Why.
+        error: String,
+        /// The parts of the same run and target; at least one.
+        parts: Vec<NewDelivery>,
+    },
     /// Given up.
     Failed {
         /// Why.
@@ -335,6 +343,12 @@ async fn write_outcome(
             hold_target(tx, &owed.target, to_ms(*at)).await?;
             Ok(None)
         }
+        Outcome::Instead { error, parts } => {
+            end_attempt(tx, owed, word(false), Some(error), now).await?;
+            replace(tx, owed, parts).await?;
+            insert_deliveries(tx, owed.run_id, parts.get(1..).unwrap_or_default(), now).await?;
+            Ok(None)
+        }
         Outcome::Failed {
             error,
             unknown,
@@ -408,6 +422,30 @@ async fn set_state(
     .bind(owed.fence)
     .bind(state)
     .bind(error)
+    .execute(&mut *tx)
+    .await?;
+    fenced(changed.rows_affected())
+}
+
+/// Puts the first of `parts` in the row's place, owed at once.
+async fn replace(
+    tx: &mut SqliteConnection,
+    owed: &Owed,
+    parts: &[NewDelivery],
+) -> sqlx::Result<()> {
+    let Some(first) = parts.first() else {
+        return Ok(());
+    };
+    let changed = sqlx::query(
+        "update delivery set state = 'owed', message = $3, bytes = $4, parts = $5, error = null,
+             lease_owner = null, lease_until = null
+         where delivery_id = $1 and fence = $2",
+    )
+    .bind(owed.delivery_id)
+    .bind(owed.fence)
+    .bind(&first.message)
+    .bind(first.bytes)
+    .bind(first.parts)
     .execute(&mut *tx)
     .await?;
     fenced(changed.rows_affected())

@@ -6,7 +6,7 @@ use super::error::Kind;
 pub(super) fn advice(kind: Kind, code: Option<u32>, anonymous: bool) -> &'static str {
     match (kind, code) {
         (Kind::BadRequest, Some(40014)) => {
-            "a text of 4096 bytes or more is a file to ntfy, and this server takes none: set max_bytes to 4000 or less"
+            "this server takes no files, and a text of 4096 bytes or more is one to ntfy: set max_bytes to 4000 or less"
         }
         (Kind::BadRequest, _) => "correct what it names in the job or the target",
         (Kind::Unauthorized, _) => {

@@ -1,0 +1,112 @@
+//! What one delivery sends: a message, and the file that may go with it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::Target,
+    push::{Client, File, Message, PushError, Receipt},
+};
+
+/// A message as the ledger keeps it until it is sent: its own JSON, and beside it what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parcel {
+    /// The message.
+    #[serde(flatten)]
+    pub message: Message,
+    /// The whole answer, where the message is its beginning alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<File>,
+    /// The same answer in parts, for a server that does not take the file; none without a file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instead: Vec<Message>,
+}
+
+impl From<Message> for Parcel {
+    fn from(message: Message) -> Self {
+        Self {
+            message,
+            file: None,
+            instead: Vec::new(),
+        }
+    }
+}
+
+impl Parcel {
+    /// Publishes it, once.
+    pub(super) async fn push(
+        &self,
+        client: &Client,
+        target: &Target,
+    ) -> Result<Receipt, PushError> {
+        match &self.file {
+            None => client.push(target, &self.message).await,
+            Some(file) => client.push_with_file(target, &self.message, file).await,
+        }
+    }
+
+    /// The messages to send instead, where the error is about the file.
+    pub(super) fn instead_after(&self, error: &PushError) -> Option<&[Message]> {
+        let is_file = self.file.is_some() && error.refuses_file();
+        Some(self.instead.as_slice()).filter(|instead| is_file && !instead.is_empty())
+    }
+}
+
+/// A file's name that every phone can keep: the job's, without what file systems refuse.
+pub(super) fn file_name(job: &str) -> String {
+    /// Most file systems take 255 bytes; what a phone appends for a second copy must fit too.
+    const MAX_BYTES: usize = 200;
+    let is_refused = |c: char| c.is_control() || r#"/\:*?"<>|"#.contains(c);
+    let name = job.replace(is_refused, "-");
+    let name = &name[..name.floor_char_boundary(MAX_BYTES)];
+    match name.trim_matches(['.', ' ']) {
+        "" => "answer.md".to_owned(),
+        name => format!("{name}.md"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_an_older_ledger_is_a_parcel() {
+        let json = r#"{"message":"金价 801","title":"金价","priority":2,"tags":["moneybag"]}"#;
+        let parcel: Parcel = serde_json::from_str(json).unwrap();
+        let message: Message = serde_json::from_str(json).unwrap();
+        assert_eq!(parcel, Parcel::from(message));
+        assert_eq!(serde_json::to_string(&parcel).unwrap(), json);
+    }
+
+    #[test]
+    fn the_file_and_the_parts_come_back_from_the_ledger() {
+        let message = |text: &str| Message {
+            message: text.to_owned(),
+            ..Message::default()
+        };
+        let parcel = Parcel {
+            message: message("一…"),
+            file: Some(File {
+                name: "金价.md".to_owned(),
+                text: "一二".to_owned(),
+            }),
+            instead: vec![message("一"), message("二")],
+        };
+        let json = serde_json::to_string(&parcel).unwrap();
+        insta::assert_snapshot!(json, @r#"{"message":"一…","file":{"name":"金价.md","text":"一二"},"instead":[{"message":"一"},{"message":"二"}]}"#);
+        assert_eq!(serde_json::from_str::<Parcel>(&json).unwrap(), parcel);
+    }
+
+    #[test]
+    fn file_names_hold_nothing_that_a_file_system_refuses() {
+        for (job, name) in [
+            ("gold", "gold.md"),
+            ("金价 早报", "金价 早报.md"),
+            (r"a/b\c:d", "a-b-c-d.md"),
+            ("..", "answer.md"),
+            (".hidden.", "hidden.md"),
+        ] {
+            assert_eq!(file_name(job), name);
+        }
+        assert_eq!(file_name(&"金".repeat(200)).len(), 198 + ".md".len());
+    }
+}
