@@ -318,6 +318,21 @@ fn what_is_allowed_but_odd_is_a_warning_with_its_place() {
 }
 
 #[test]
+fn an_attachment_beside_attached_answers_is_a_warning() {
+    let config = valid("two-files.toml");
+    let told =
+        "ntfy knows one attachment a message: beside attach, long = \"attach\" splits long answers";
+    let file = "tests/config/valid/two-files.toml";
+    assert_eq!(
+        config.warnings,
+        [
+            format!("{file}:11:8: long: {told}"),
+            format!("{file}:21:10: attach: {told}"),
+        ]
+    );
+}
+
+#[test]
 fn a_file_saved_on_windows_loads() {
     let text = fs::read_to_string("tests/config/valid/smallest.toml").unwrap();
     let text = format!("\u{feff}{}", text.replace('\n', "\r\n"));

@@ -14,7 +14,7 @@ use ntfy::{
 use promptcron::{
     config::{Auth, Network, Notification, Target},
     model::Timestamp,
-    push::{Client, Disposition, Kind, Message, PushError, Receipt},
+    push::{Client, Disposition, File, Kind, Message, PushError, Receipt},
     render::{Long, TextChoices},
 };
 
@@ -451,4 +451,66 @@ async fn health_is_told_without_a_push() {
     ntfy.phone (http://ntfy, topic hotine): HTTP 401, code 40101: unauthorized — the token or password is wrong: create a token (`ntfy token add USER`, or Account in the web app) and set it; see https://ntfy.sh/docs/publish/#authentication
     ");
     assert!(ntfy.publishes().is_empty() && open.publishes().is_empty());
+}
+
+fn file() -> File {
+    File {
+        name: "金价.md".to_owned(),
+        text: "# 金价\n\n今日 **801.5** 元/克".to_owned(),
+    }
+}
+
+async fn push_with_file(target: &Target, message: &Message) -> Result<Receipt, PushError> {
+    let client = Client::with_timeout(&target.network, Duration::from_millis(500)).unwrap();
+    client.push_with_file(target, message, &file()).await
+}
+
+#[tokio::test]
+async fn a_file_is_the_body_and_its_message_is_in_headers() {
+    let ntfy = FakeNtfy::start();
+    let receipt = push_with_file(&with_token(&ntfy.url(), "tk_1234"), &message())
+        .await
+        .unwrap();
+    let request = &ntfy.requests()[0];
+    assert_eq!(request.line(), "POST /hotine");
+    assert_eq!(request.text(), file().text);
+    assert_eq!(request.header("authorization"), Some("Bearer tk_1234"));
+    assert_eq!(receipt.sequence_id.as_deref(), Some("gold-17-1"));
+    let stored = &ntfy.messages("hotine")[0];
+    assert_eq!(stored["message"], message().message);
+    assert_eq!(stored["title"], "金价分析");
+    assert_eq!(stored["priority"], 3);
+    assert_eq!(stored["tags"][0], "moneybag");
+    assert_eq!(stored["attachment"]["name"], "金价.md");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_taken_is_told_from_other_errors() {
+    let without = FakeNtfy::with(Settings {
+        attachments: false,
+        ..Settings::default()
+    });
+    let error = push_with_file(&target(&without.url()), &message())
+        .await
+        .unwrap_err();
+    assert!(error.refuses_file(), "{error}");
+    for (fault, is_file) in [
+        (Fault::Code(41301), true),
+        (Fault::Code(42905), true),
+        (Fault::html(413, "Request Entity Too Large"), true),
+        (Fault::html(400, "Request Header Too Large"), true),
+        (Fault::html(431, "Request Header Fields Too Large"), true),
+        (Fault::Code(40301), false),
+        (Fault::Code(42901), false),
+        (Fault::Code(50001), false),
+        (Fault::html(502, "Bad Gateway"), false),
+        (Fault::ResetAfterStoring, false),
+    ] {
+        let ntfy = FakeNtfy::start();
+        ntfy.fail(1, fault.clone());
+        let error = push_with_file(&target(&ntfy.url()), &message())
+            .await
+            .unwrap_err();
+        assert_eq!(error.refuses_file(), is_file, "{fault:?}: {error}");
+    }
 }

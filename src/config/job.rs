@@ -77,6 +77,10 @@ impl<'r> Jobs<'r> {
         let ai = self.endpoint(section);
         let use_search = self.use_search(section, ai.as_ref());
         let targets = self.targets.of_job(section);
+        let attach_long = |names: &Vec<_>| self.targets.attach_long(names);
+        if targets.as_ref().is_some_and(attach_long) {
+            text::warn_of_two_files(section, "attach");
+        }
         let (name, position) = name?;
         Some(Job {
             name,

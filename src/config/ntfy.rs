@@ -13,6 +13,7 @@ use super::{
     types::{Auth, Notification, Target},
     urls,
 };
+use crate::render::Long;
 const PUBLIC_SERVER: &str = "https://ntfy.sh";
 const PUBLIC_HOST: &str = "ntfy.sh";
 
@@ -35,6 +36,9 @@ pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<T
     let long = text::long(section);
     let max_bytes = section.read("max_bytes", |item| item.int(100..=4_095));
     let max_parts = section.read("max_parts", |item| item.int(1..=50));
+    if notification.attach.is_some() && long == Some(Long::Attach) {
+        text::warn_of_two_files(section, "long");
+    }
     let network = network::read(section);
     let (server, topic) = (server?, topic?);
     if server.path().ends_with(&format!("/{topic}/")) {

@@ -8,6 +8,7 @@ use std::{
 use toml::de::DeValue;
 
 use super::{defined::Defined, item::Item, keys, ntfy, section::Section, types::Target};
+use crate::render::Long;
 
 /// The targets known so far; inline ones join while jobs are read.
 pub(super) struct Targets {
@@ -28,6 +29,15 @@ impl Targets {
             .into_iter()
             .map(|(name, (_, target))| (name, target));
         self.defined.into_valid().chain(inline).collect()
+    }
+
+    /// Whether one of these attaches long answers.
+    pub(super) fn attach_long(&self, names: &[Arc<str>]) -> bool {
+        let inline = |name| self.inline.get(name).map(|(_, target)| target);
+        names
+            .iter()
+            .filter_map(|name| self.defined.get(name).or_else(|| inline(name)))
+            .any(|target| target.long == Long::Attach)
     }
 
     /// A job's targets; without the key the only one that is defined.

@@ -50,6 +50,16 @@ pub(super) fn long(section: &Section<'_>) -> Option<Long> {
     section.read("long", |item| item.choice(LONG))
 }
 
+/// Warns where long answers are to be attached and another attachment is too.
+pub(super) fn warn_of_two_files(section: &Section<'_>, key: &'static str) {
+    if let Some(item) = section.item(key) {
+        let message = format!(
+            "{key}: ntfy knows one attachment a message: beside attach, long = \"attach\" splits long answers"
+        );
+        section.reading.warn(item.at, message);
+    }
+}
+
 /// The language of the words that promptcron adds.
 pub(super) fn language(root: &Section<'_>) -> Option<Language> {
     root.read("language", |item| match item.text()?.as_ref() {

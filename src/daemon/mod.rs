@@ -9,6 +9,7 @@ mod beats;
 mod deliver;
 mod engine;
 mod housekeeping;
+mod messages;
 mod outbox;
 mod parcel;
 mod planner;
@@ -30,7 +31,7 @@ pub use self::{
     attempt::{Ended, carry_out, question},
     deliver::deliver_run,
     engine::{Engine, Owner, Revision},
-    outbox::messages,
+    messages::messages,
     parcel::Parcel,
     stop::Stop,
     systemd::ready,

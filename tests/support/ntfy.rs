@@ -12,6 +12,8 @@
 
 #[path = "ntfy_rules.rs"]
 pub mod rules;
+#[path = "ntfy_upload.rs"]
+mod upload;
 
 use std::{
     collections::BTreeMap,
@@ -276,7 +278,8 @@ impl Shared {
     fn reply(&self, request: &Request, connection: &TcpStream) -> Option<String> {
         let mut state = self.state();
         state.requests.push(request.clone());
-        let publishes = matches!(request.line(), "POST /" | "PUT /");
+        let publishes =
+            matches!(request.line(), "POST /" | "PUT /") || upload::fields(request).is_some();
         if !publishes {
             return Some(answer(self.read_only(&mut state, request)));
         }
@@ -322,6 +325,10 @@ impl Shared {
     fn publish(&self, state: &mut State, request: &Request) -> Result<String, Refused> {
         let login = request.header("authorization");
         let rights = rules::rights(&self.settings, login, &mut state.wrong_logins)?;
+        if let Some(fields) = upload::fields(request) {
+            rules::require(rights, Rights::WriteOnly)?;
+            return self.upload(state, request, fields);
+        }
         let fields = rules::read(&request.body)?;
         for name in rules::ignored(&fields) {
             state
@@ -342,6 +349,26 @@ impl Shared {
             return Err(known(42908));
         }
         let message = rules::message(&self.settings, &fields, state.messages.len() + 1)?;
+        state.messages.push(message.clone());
+        Ok(format!("{}\n", Value::Object(message)))
+    }
+
+    /// A message whose body is a file.
+    fn upload(
+        &self,
+        state: &mut State,
+        request: &Request,
+        mut fields: Map<String, Value>,
+    ) -> Result<String, Refused> {
+        let Some(name) = fields.remove("filename") else {
+            let violation = format!("the body is the text there: {}", request.line());
+            state.violations.push(violation);
+            return Err(known(40401));
+        };
+        let number = state.messages.len() + 1;
+        let mut message = rules::message(&self.settings, &fields, number)?;
+        let file = rules::attached(&self.settings, name.as_str().unwrap(), request.body.len())?;
+        message.insert("attachment".to_owned(), file);
         state.messages.push(message.clone());
         Ok(format!("{}\n", Value::Object(message)))
     }
@@ -420,6 +447,10 @@ fn known(code: u32) -> Refused {
         40101 => ("unauthorized", "publish/#authentication"),
         40301 => ("forbidden", "publish/#authentication"),
         40401 => ("page not found", ""),
+        41301 => (
+            "attachment too large, or bandwidth limit reached",
+            "publish/#limitations",
+        ),
         41303 => ("JSON body too large", ""),
         42901 => ("limit reached: too many requests", "publish/#limitations"),
         42905 => (

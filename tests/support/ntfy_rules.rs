@@ -70,7 +70,7 @@ pub struct Refused {
     pub body: String,
 }
 
-const FIELDS: [&str; 18] = [
+pub const FIELDS: [&str; 18] = [
     "topic",
     "message",
     "title",
@@ -187,10 +187,7 @@ pub fn message(
             .trim()
     };
     check(settings, fields, &text)?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = unix_now();
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
     put("id", json!(format!("fake{number:08}")));
@@ -205,7 +202,7 @@ pub fn message(
             put(name, json!(text(name)));
         }
     }
-    let (shown, attachment) = body(settings, fields, now)?;
+    let (shown, attachment) = body(settings, fields)?;
     put("message", json!(shown));
     if let Some(attachment) = attachment {
         put("attachment", attachment);
@@ -303,7 +300,6 @@ fn tags(fields: &Map<String, Value>) -> Vec<String> {
 fn body(
     settings: &Settings,
     fields: &Map<String, Value>,
-    now: u64,
 ) -> Result<(String, Option<Value>), Refused> {
     let get = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or("");
     let text = get("message");
@@ -330,17 +326,27 @@ fn body(
     if text.len() < limit && get("filename").is_empty() {
         return Ok((shown, None));
     }
-    if !settings.attachments {
-        let error = "invalid request: attachments not allowed";
-        return Err(refused(40014, error, "config/#attachments"));
-    }
     let name = match get("filename") {
         "" => "attachment.txt",
         name => name,
     };
-    let file = json!({
-        "name": name, "type": "text/plain; charset=utf-8", "size": text.len(),
-        "expires": now + 10_800, "url": "https://ntfy.example.com/file/fake.txt",
-    });
+    let file = attached(settings, name, text.len())?;
     Ok((format!("You received a file: {name}"), Some(file)))
+}
+
+/// A file of `size` bytes that the server keeps, if it keeps files.
+pub fn attached(settings: &Settings, name: &str, size: usize) -> Result<Value, Refused> {
+    if !settings.attachments {
+        let error = "invalid request: attachments not allowed";
+        return Err(refused(40014, error, "config/#attachments"));
+    }
+    Ok(json!({
+        "name": name, "type": "text/plain; charset=utf-8", "size": size,
+        "expires": unix_now() + 10_800, "url": "https://ntfy.example.com/file/fake.txt",
+    }))
+}
+
+fn unix_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap().as_secs()
 }
