@@ -16,7 +16,7 @@ pub(super) struct HistoryArgs {
     /// Only this job; one that is no longer in the config too
     job: Option<String>,
     /// How many rows, the newest first
-    #[arg(short, long, default_value_t = 20, value_name = "N")]
+    #[arg(short, default_value_t = 20, value_name = "N")]
     n: u32,
     /// One JSON object a line
     #[arg(long)]

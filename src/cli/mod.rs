@@ -30,6 +30,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use self::failure::Failure;
 use crate::config::{self, Config, SystemEnv};
 
+/// Options that every command takes stand apart from its own.
+const COMMON: &str = "Options of every command";
+
 /// Cron for prompts: asks an AI on a schedule and pushes the answer to your phone through ntfy.
 #[derive(Debug, Parser)]
 #[command(name = "promptcron", version = version(), max_term_width = 100)]
@@ -44,6 +47,7 @@ pub struct Cli {
         short,
         global = true,
         value_name = "FILE",
+        help_heading = COMMON,
         help = "The config file; else $PROMPTCRON_CONFIG, ./config.toml, /etc/promptcron/config.toml"
     )]
     config: Option<PathBuf>,
@@ -54,7 +58,11 @@ pub struct Cli {
         global = true,
         value_enum,
         default_value = "text",
-        help = "How log lines look; they go to stderr. RUST_LOG=debug shows more"
+        value_name = "FORMAT",
+        help_heading = COMMON,
+        hide_possible_values = true,
+        hide_default_value = true,
+        help = "How log lines on stderr look: text (default) or json. RUST_LOG=debug shows more"
     )]
     log_format: LogFormat,
 
@@ -74,18 +82,22 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon: every job at its instants, until TERM or INT
+    ///
+    /// The first TERM or INT lets running AI calls finish, for as long as `drain` says; the second ends at once.
+    /// Either way nothing is lost: what was begun is taken up at the next start.
+    /// One daemon runs on a ledger; the other commands work beside it.
     Run,
     /// Check the config and show when each job is due next
     Check(check::CheckArgs),
     /// Show what is due next
     Next(next::NextArgs),
-    /// Ask a job's prompt now and push the answer
+    /// Ask a job's prompt now, push the answer, and wait until it is delivered
     Once(once::OnceArgs),
     /// Push a test message to a target
     Push(push::PushArgs),
     /// Turn Markdown on stdin into what a phone shows
     Render(render::RenderArgs),
-    /// See the whole way with a stand-in AI and a stand-in inbox: no token, no network
+    /// See the whole way with a stand-in AI and a stand-in phone: no token, no network
     Demo(demo::DemoArgs),
     /// List what ran and what came of it, newest first
     History(history::HistoryArgs),
@@ -93,13 +105,19 @@ enum Command {
     Show(show::ShowArgs),
     /// Pause a job: its occurrences are skipped until it is resumed
     Pause(pause::PauseArgs),
-    /// Resume a paused job
+    /// Resume a paused job; what was due meanwhile stays skipped
     Resume(pause::ResumeArgs),
-    /// Cancel a run that is not over
+    /// Cancel a run that is not over: nothing more of it is asked or pushed
     Cancel(pause::CancelArgs),
     /// Check that every occurrence in the ledger is in exactly one state
+    ///
+    /// Walks every job's schedule from its first appearance until now and compares it with the ledger.
+    /// Prints a line for each occurrence that is missing, doubled or contradicts itself, and exits 1 if there is one.
     Audit,
     /// Exit 0 while the daemon's planner and ledger live
+    ///
+    /// Reads the signs of life that a running daemon writes every ten seconds. Exits 1, and says why, when they
+    /// stop: for Docker's HEALTHCHECK and for monitoring.
     Health,
 }
 

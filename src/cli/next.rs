@@ -19,7 +19,7 @@ pub(super) struct NextArgs {
     /// Only this job
     job: Option<String>,
     /// How many occurrences
-    #[arg(short, long, default_value_t = 10, value_name = "N")]
+    #[arg(short, default_value_t = 10, value_name = "N")]
     n: usize,
     /// From this instant on instead of now: 2026-12-24T08:00 in the file's zone, or RFC 3339
     #[arg(long, value_name = "INSTANT")]
