@@ -1,7 +1,7 @@
 //! The TOML file to checked values; every error with file, line and column.
 //!
 //! The types here are what the rest of the crate sees: everything in them is valid. Inside,
-//! [`keys`] says what a file may hold, `section` and `item` read values and collect what is wrong with them in `reading`,
+//! [`keys()`] says what a file may hold, `section` and `item` read values and collect what is wrong with them in `reading`,
 //! and `root`, `ai`, `ntfy`, `job` and `text` say what each table means.
 
 mod ai;
