@@ -76,7 +76,7 @@ fn model(section: &Section<'_>, api: Option<Api>) -> Option<String> {
 }
 
 fn pool(section: &Section<'_>, api: Option<Api>) -> Option<Vec<Token>> {
-    let item = section.one_of(&["tokens", "tokens_env", "tokens_file"]);
+    let item = section.one_of(&["tokens", "tokens_env", "tokens_file", "tokens_credential"]);
     let Some(item) = item else {
         if api == Some(Api::Kimi) {
             section.missing(

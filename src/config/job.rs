@@ -81,10 +81,8 @@ impl<'r> Jobs<'r> {
         if targets.as_ref().is_some_and(attach_long) {
             text::warn_of_two_files(section, "attach");
         }
-        let (name, position) = name?;
         Some(Job {
-            name,
-            position,
+            name: name?,
             schedule: schedule?,
             catch_up: section
                 .read("catch_up", |item| item.choice(CATCH_UP))
@@ -113,7 +111,7 @@ impl<'r> Jobs<'r> {
         })
     }
 
-    fn name(&mut self, section: &Section<'r>) -> Option<(JobName, (usize, usize))> {
+    fn name(&mut self, section: &Section<'r>) -> Option<JobName> {
         let name = section.required("name", "name = \"NAME\"", name)?;
         let at = section.item("name")?.at;
         if let Some(first) = self.names.get(&name) {
@@ -126,7 +124,7 @@ impl<'r> Jobs<'r> {
         }
         let job = JobName::new(&name);
         self.names.insert(name, at);
-        Some((job, self.reading.source.position(at)))
+        Some(job)
     }
 
     fn schedule(&mut self, section: &Section<'r>, enabled: bool) -> Option<Schedule> {

@@ -1,8 +1,17 @@
 //! `[ledger]`: where the database file is.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use super::{env::Env, types::LedgerPath};
+use super::{
+    env::Env,
+    errors::{Error, Errors},
+    expand,
+    reading::reason,
+    types::LedgerPath,
+};
 
 const DEFAULT: &str = "promptcron.db";
 
@@ -26,6 +35,28 @@ pub(super) fn parse(url: &str, env: &dyn Env) -> Result<LedgerPath, String> {
         _ if file.ends_with('/') => Err("names a folder; add the file's name, such as promptcron.db".to_owned()),
         _ if file.contains(['?', '#']) => Err("holds a ? or #; options are not supported, name the file alone".to_owned()),
         _ => Ok(placed(Path::new(file), env)),
+    }
+}
+
+/// The ledger of a config file, whatever else may be wrong with it: for commands that only need to
+/// find the daemon.
+///
+/// # Errors
+/// The file cannot be read, is not TOML, or its `[ledger] url` is wrong.
+pub fn ledger_of(file: &Path, env: &dyn Env) -> Result<LedgerPath, Errors> {
+    let text = fs::read_to_string(file)
+        .map_err(|why| Error::whole(file, format!("cannot be read: {}", reason(&why))))?;
+    let table: toml::Table = toml::from_str(&text)
+        .map_err(|why| Error::whole(file, format!("not TOML: {}", why.message())))?;
+    let url = table.get("ledger").and_then(|ledger| ledger.get("url"));
+    match url.and_then(toml::Value::as_str) {
+        None => Ok(default(env)),
+        Some(url) => {
+            let url = expand::expand(url, env)
+                .map_err(|why| Error::whole(file, format!("[ledger] url {why}")))?;
+            parse(&url.text, env)
+                .map_err(|why| Error::whole(file, format!("[ledger] url {why}")).into())
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod ai;
 mod defined;
+mod diff;
 mod duration;
 mod env;
 mod errors;
@@ -33,9 +34,11 @@ mod zone;
 
 use std::{fs, path::Path};
 
+pub use diff::{Change, diff};
 pub use env::{Env, SystemEnv};
 pub use errors::{Error, Errors};
 pub use keys::{TableKeys, keys};
+pub use ledger::ledger_of;
 pub use locate::{NoFile, locate};
 pub use root::parse;
 pub use types::*;

@@ -103,8 +103,13 @@ fn inline_name(server: &Url, topic: &str) -> String {
 
 /// None for a target without credentials; wrong ones are reported, and fail the file.
 fn auth(section: &Section<'_>) -> Option<Auth> {
-    const TOKENS: &[&str] = &["token", "token_env", "token_file"];
-    const PASSWORDS: &[&str] = &["password", "password_env", "password_file"];
+    const TOKENS: &[&str] = &["token", "token_env", "token_file", "token_credential"];
+    const PASSWORDS: &[&str] = &[
+        "password",
+        "password_env",
+        "password_file",
+        "password_credential",
+    ];
     let first = |keys: &[&'static str]| keys.iter().find_map(|key| section.item(key));
     let user = section.item("user");
     match (first(TOKENS), user.clone().or_else(|| first(PASSWORDS))) {

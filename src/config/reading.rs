@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,6 +22,7 @@ pub(super) struct Reading<'r> {
     warnings: RefCell<Vec<(usize, String)>>,
     strings: RefCell<HashSet<Arc<str>>>,
     files: RefCell<BTreeMap<PathBuf, Arc<str>>>,
+    named: RefCell<BTreeSet<PathBuf>>,
     /// The environment's values in the item that is being read.
     pub(super) used: RefCell<Vec<(String, String)>>,
 }
@@ -36,6 +37,7 @@ impl<'r> Reading<'r> {
             warnings: RefCell::default(),
             strings: RefCell::default(),
             files: RefCell::default(),
+            named: RefCell::default(),
             used: RefCell::default(),
         }
     }
@@ -61,9 +63,16 @@ impl<'r> Reading<'r> {
         new
     }
 
-    /// A path of the file; relative ones start at the file's own folder.
+    /// A path of the file; relative ones start at the file's own folder. Whoever asks reads it.
     pub(super) fn path(&self, written: &str) -> PathBuf {
-        self.folder.join(written)
+        let path = self.folder.join(written);
+        self.named.borrow_mut().insert(path.clone());
+        path
+    }
+
+    /// Every file that was named so far.
+    pub(super) fn named(&self) -> Vec<PathBuf> {
+        self.named.borrow().iter().cloned().collect()
     }
 
     /// The text of another file, read once however many jobs name it.

@@ -80,6 +80,7 @@ fn read<'r>(
     let max_in_flight = root.read("max_in_flight", |item| item.int(1..=10_000));
     let drain = root.read("drain", Item::duration);
     let keep = root.read("keep", Item::positive);
+    let watch = root.read("watch", Item::bool);
     let ledger = ledger(&root);
     let jobs = Jobs::new(reading, timezone, now, &endpoints, &mut targets);
     let jobs = all_jobs(&root, jobs);
@@ -96,6 +97,11 @@ fn read<'r>(
         targets: targets.finish(),
         endpoints: endpoints.into_valid().collect(),
         jobs,
+        watch: watch.unwrap_or(false),
+        files: [file.to_path_buf()]
+            .into_iter()
+            .chain(reading.named())
+            .collect(),
         warnings: Vec::new(),
     })
 }

@@ -1,15 +1,22 @@
-//! Secrets: written in the file, in a variable, or in a file of their own. No message quotes one.
+//! Secrets: written in the file, in a variable, in a file of their own, or handed over by systemd.
+//! No message quotes one.
 
 use secrecy::SecretString;
 
 use super::{expand, item::Item, section::Section};
 
-/// The text of a secret key: `x` holds it, `x_env` names a variable, `x_file` a file.
+/// Where systemd puts what `LoadCredential=` and `SetCredential=` name.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+
+/// The text of a secret key: `x` holds it, `x_env` names a variable, `x_file` a file and
+/// `x_credential` one of systemd's credentials.
 pub(super) fn text(item: &Item<'_>) -> Result<String, String> {
     let text = if item.key.ends_with("_env") {
         from_env(item)?
     } else if item.key.ends_with("_file") {
         item.reading.file(&item.word()?)?.to_string()
+    } else if item.key.ends_with("_credential") {
+        from_credential(item)?
     } else {
         item.text()?.into_owned()
     };
@@ -20,6 +27,24 @@ pub(super) fn text(item: &Item<'_>) -> Result<String, String> {
         });
     }
     Ok(text)
+}
+
+fn from_credential(item: &Item<'_>) -> Result<String, String> {
+    let name = item.word()?;
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
+    if !name.chars().all(plain) || name.starts_with('.') {
+        return Err(
+            "is no credential's name; write it as LoadCredential= has it, such as \"kimi\""
+                .to_owned(),
+        );
+    }
+    let Some(folder) = item.reading.env.non_empty(CREDENTIALS) else {
+        return Err(format!(
+            "systemd hands over no credentials here; add LoadCredential={name}:FILE to the unit, or use another key outside systemd"
+        ));
+    };
+    let file = std::path::Path::new(&folder).join(&name);
+    Ok(item.reading.file(&file.display().to_string())?.to_string())
 }
 
 fn from_env(item: &Item<'_>) -> Result<String, String> {

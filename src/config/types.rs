@@ -42,6 +42,10 @@ pub struct Config {
     pub targets: BTreeMap<Arc<str>, Arc<Target>>,
     /// `[[job]]`, in the file's order, disabled ones too.
     pub jobs: Vec<Arc<Job>>,
+    /// Whether a change of any of `files` reloads it.
+    pub watch: bool,
+    /// The config file and every file it names, whose change is a change of the config.
+    pub files: Vec<PathBuf>,
     /// What is allowed but probably not meant, such as an `at` in the past.
     pub warnings: Vec<String>,
 }
@@ -70,7 +74,7 @@ pub enum ZoneSource {
 pub struct LedgerPath(pub PathBuf);
 
 /// `[ai.NAME]`: one AI endpoint and its pool of tokens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Endpoint {
     /// The NAME of `[ai.NAME]`.
     pub name: Arc<str>,
@@ -111,6 +115,13 @@ pub struct Token {
     pub fingerprint: Arc<str>,
     /// The token itself.
     pub secret: SecretString,
+}
+
+/// Two tokens are one when their fingerprints and labels are.
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint && self.label == other.label
+    }
 }
 
 impl fmt::Debug for Token {
@@ -221,12 +232,10 @@ impl Notification {
 }
 
 /// `[[job]]`: one prompt, its schedule and where its answer goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Unique in the file.
     pub name: JobName,
-    /// Where it stands in the file, for messages: line and column of its `name`.
-    pub position: (usize, usize),
     /// When it is due, in its zone, with its jitter.
     pub schedule: Schedule,
     /// What becomes of occurrences that could not be started in time.

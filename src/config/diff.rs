@@ -1,0 +1,382 @@
+//! What a reload changes, in words. Pure: two configs in, lines for the log out.
+//!
+//! No secret is in them: tokens are counted and named by their labels, passwords only said to have
+//! changed.
+
+use std::{collections::BTreeMap, fmt, fmt::Write as _};
+
+use secrecy::ExposeSecret;
+
+use super::types::{Auth, Config, Endpoint, Job, Network, Notification, Target};
+
+/// One line about one thing that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What it is about: a job's name, `ai.NAME`, `ntfy.NAME`, or a key at the top of the file.
+    pub what: String,
+    /// How it changed.
+    pub how: String,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.how)
+    }
+}
+
+/// A value as it is shown, and as it is compared.
+enum Shown {
+    /// Both are the text.
+    Text(String),
+    /// Too long or too secret to show: only its change is told.
+    Hidden(String),
+}
+
+type Fields = Vec<(&'static str, Option<Shown>)>;
+
+/// Everything that differs, in the new file's order; what is gone comes last.
+#[must_use]
+pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
+    let mut changes = Vec::new();
+    changed("config", top(old), top(new), &mut changes);
+    let endpoints = |config: &Config| -> BTreeMap<String, _> {
+        let named = |endpoint: &std::sync::Arc<Endpoint>| {
+            (format!("ai.{}", endpoint.name), endpoint.clone())
+        };
+        config.endpoints.values().map(named).collect()
+    };
+    named(
+        &endpoints(old),
+        &endpoints(new),
+        |e| endpoint(e),
+        &mut changes,
+    );
+    let targets = |config: &Config| -> BTreeMap<String, _> {
+        let named =
+            |target: &std::sync::Arc<Target>| (format!("ntfy.{}", target.name), target.clone());
+        config.targets.values().map(named).collect()
+    };
+    named(&targets(old), &targets(new), |t| target(t), &mut changes);
+    jobs(old, new, &mut changes);
+    changes
+}
+
+fn jobs(old: &Config, new: &Config, changes: &mut Vec<Change>) {
+    let mut gone: BTreeMap<&str, &Job> = (old.jobs.iter())
+        .map(|job| (job.name.as_str(), job.as_ref()))
+        .collect();
+    for job in &new.jobs {
+        match gone.remove(job.name.as_str()) {
+            Some(before) if before == job.as_ref() => {}
+            Some(before) => changed(
+                job.name.as_str(),
+                self::job(before),
+                self::job(job),
+                changes,
+            ),
+            None => changes.push(Change {
+                what: job.name.to_string(),
+                how: format!("new, {}", when(job)),
+            }),
+        }
+    }
+    changes.extend(gone.into_keys().map(removed));
+}
+
+fn named<T>(
+    old: &BTreeMap<String, T>,
+    new: &BTreeMap<String, T>,
+    fields: impl Fn(&T) -> Fields,
+    changes: &mut Vec<Change>,
+) {
+    for (name, value) in new {
+        match old.get(name) {
+            Some(before) => changed(name, fields(before), fields(value), changes),
+            None => changes.push(Change {
+                what: name.clone(),
+                how: "new".to_owned(),
+            }),
+        }
+    }
+    let gone = old.keys().filter(|name| !new.contains_key(*name));
+    changes.extend(gone.map(|name| removed(name)));
+}
+
+fn removed(name: &str) -> Change {
+    Change {
+        what: name.to_owned(),
+        how: "removed".to_owned(),
+    }
+}
+
+/// A line for each field that differs: both sides list the same fields in the same order.
+fn changed(what: &str, old: Fields, new: Fields, changes: &mut Vec<Change>) {
+    for ((field, old), (_, new)) in old.into_iter().zip(new) {
+        if let Some(how) = how(field, old.as_ref(), new.as_ref()) {
+            changes.push(Change {
+                what: what.to_owned(),
+                how,
+            });
+        }
+    }
+}
+
+fn how(field: &str, old: Option<&Shown>, new: Option<&Shown>) -> Option<String> {
+    match (old, new) {
+        (None, None) => None,
+        (Some(Shown::Text(old)), Some(Shown::Text(new))) => {
+            (old != new).then(|| format!("{field} {old} -> {new}"))
+        }
+        (Some(Shown::Hidden(old)), Some(Shown::Hidden(new))) => {
+            (old != new).then(|| format!("{field} changed"))
+        }
+        (None, Some(Shown::Text(new))) => Some(format!("{field} {new} (new)")),
+        (Some(Shown::Text(old)), None) => Some(format!("{field} {old} (removed)")),
+        (None, Some(_)) => Some(format!("{field} added")),
+        (Some(_), None) => Some(format!("{field} removed")),
+        (Some(_), Some(_)) => Some(format!("{field} changed")),
+    }
+}
+
+fn text(value: impl fmt::Display) -> Option<Shown> {
+    Some(Shown::Text(value.to_string()))
+}
+
+fn hidden(value: impl fmt::Display) -> Option<Shown> {
+    Some(Shown::Hidden(value.to_string()))
+}
+
+fn time(duration: std::time::Duration) -> Option<Shown> {
+    text(humantime::format_duration(duration))
+}
+
+fn top(config: &Config) -> Fields {
+    vec![
+        ("timezone", text(config.timezone)),
+        ("max_in_flight", text(config.max_in_flight)),
+        ("drain", time(config.drain)),
+        ("keep", time(config.keep)),
+        ("alerts", config.alerts.as_ref().and_then(text)),
+        ("watch", text(config.watch)),
+        (
+            "ledger.url (takes effect at the next start)",
+            text(config.ledger.0.display()),
+        ),
+    ]
+}
+
+fn endpoint(endpoint: &Endpoint) -> Fields {
+    let labels = endpoint.tokens.iter().map(|token| token.label.as_ref());
+    let labels = labels.collect::<Vec<_>>().join(", ");
+    let prints = endpoint
+        .tokens
+        .iter()
+        .map(|token| token.fingerprint.as_ref());
+    let prints = prints.collect::<Vec<_>>().join(",");
+    let mut fields = vec![
+        ("api", text(format!("{:?}", endpoint.api).to_lowercase())),
+        ("base_url", text(&endpoint.base_url)),
+        ("model", text(&endpoint.model)),
+        ("tokens", text(labels)),
+        ("a token", hidden(prints)),
+        ("use_search", endpoint.use_search.and_then(text)),
+        ("timeout", time(endpoint.timeout)),
+        (
+            "params",
+            hidden(serde_json::Value::Object(endpoint.params.clone())),
+        ),
+    ];
+    fields.extend(network(&endpoint.network));
+    fields
+}
+
+fn target(target: &Target) -> Fields {
+    let mut fields = vec![
+        ("server", text(&target.server)),
+        ("topic", text(&target.topic)),
+        ("credentials", target.auth.as_ref().and_then(credentials)),
+        (
+            "style",
+            target
+                .style
+                .and_then(|style| text(format!("{style:?}").to_lowercase())),
+        ),
+        ("max_bytes", text(target.max_bytes)),
+        ("max_parts", text(target.max_parts)),
+    ];
+    fields.extend(notification(&target.notification));
+    fields.extend(network(&target.network));
+    fields
+}
+
+/// Compared here and shown nowhere.
+fn credentials(auth: &Auth) -> Option<Shown> {
+    match auth {
+        Auth::Token(token) => hidden(token.expose_secret()),
+        Auth::Basic { user, password } => hidden(format!("{user}\n{}", password.expose_secret())),
+    }
+}
+
+fn network(network: &Network) -> Fields {
+    let certificates = network.ca.as_ref().map(|pem| {
+        pem.iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            write!(hex, "{byte:02x}").ok();
+            hex
+        })
+    });
+    vec![
+        // A proxy's address may hold a password.
+        ("proxy", network.proxy.as_ref().and_then(hidden)),
+        ("ca_file", certificates.and_then(hidden)),
+    ]
+}
+
+fn notification(notification: &Notification) -> Fields {
+    let tags = notification.tags.as_ref().map(|tags| tags.join(", "));
+    vec![
+        ("title", notification.title.as_ref().and_then(text)),
+        ("priority", notification.priority.and_then(text)),
+        ("tags", tags.and_then(text)),
+        ("click", notification.click.as_ref().and_then(text)),
+        ("attach", notification.attach.as_ref().and_then(text)),
+        ("icon", notification.icon.as_ref().and_then(text)),
+    ]
+}
+
+/// `cron 0 8 * * 1-5`, `every 15m`, `at 2026-12-24T08:00`.
+fn when(job: &Job) -> String {
+    match job.schedule.when() {
+        crate::schedule::When::Cron(_) => format!("cron {}", job.schedule),
+        _ => job.schedule.to_string(),
+    }
+}
+
+fn job(job: &Job) -> Fields {
+    let mut fields = schedule(job);
+    fields.extend([
+        ("prompt", hidden(&job.prompt)),
+        ("system", job.system.as_ref().and_then(hidden)),
+        ("ai", text(&job.ai)),
+        ("model", job.model.as_ref().and_then(text)),
+        ("use_search", job.use_search.and_then(text)),
+        ("ntfy", text(job.targets.join(", "))),
+        (
+            "style",
+            job.style
+                .and_then(|style| text(format!("{style:?}").to_lowercase())),
+        ),
+        ("enabled", text(job.enabled)),
+        ("retry_for", time(job.retry_for)),
+        ("push_retry_for", time(job.push_retry_for)),
+    ]);
+    fields.extend(notification(&job.notification));
+    fields
+}
+
+/// One field for each way to say when, so that `cron A -> B` reads as the file does.
+fn schedule(job: &Job) -> Fields {
+    use crate::schedule::When;
+    let shown = text(&job.schedule);
+    let (mut cron, mut other) = (None, None);
+    match job.schedule.when() {
+        When::Cron(_) => cron = shown,
+        When::Every(_) | When::At(_) => other = shown,
+    }
+    vec![
+        ("cron", cron),
+        ("due", other),
+        ("timezone", text(job.schedule.zone())),
+        ("jitter", time(job.schedule.jitter())),
+        (
+            "catch_up",
+            text(format!("{:?}", job.catch_up).to_lowercase()),
+        ),
+        ("catch_up_window", time(job.catch_up_window)),
+        ("overlap", text(format!("{:?}", job.overlap).to_lowercase())),
+        ("start_deadline", job.start_deadline.and_then(time)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use super::*;
+    use crate::config::parse;
+
+    const FILE: &str = r#"
+[ai.kimi]
+api = "kimi"
+base_url = "http://127.0.0.1:8000/v1"
+tokens = ["token-number-1111"]
+[ntfy.phone]
+topic = "hotine"
+token = "tk_secret_one"
+[[job]]
+name = "gold"
+cron = "0 8 * * *"
+prompt = "分析金价"
+[[job]]
+name = "news"
+every = "15m"
+prompt = "news"
+"#;
+
+    fn config(text: &str) -> Config {
+        let now = "2026-11-23T00:00:00Z".parse().unwrap();
+        parse(text, Path::new("config.toml"), now, &BTreeMap::new()).unwrap()
+    }
+
+    fn lines(edits: &[(&str, &str)]) -> String {
+        let mut edited = FILE.to_owned();
+        for (from, to) in edits {
+            assert!(edited.contains(from), "{from}");
+            edited = edited.replace(from, to);
+        }
+        let changes = diff(&config(FILE), &config(&edited));
+        changes.iter().map(|change| format!("{change}\n")).collect()
+    }
+
+    #[test]
+    fn an_unchanged_file_changes_nothing_even_when_its_lines_move() {
+        assert_eq!(lines(&[]), "");
+        assert_eq!(lines(&[("[[job]]", "# a comment\n\n[[job]]")]), "");
+    }
+
+    #[test]
+    fn a_changed_schedule_is_told_as_the_file_writes_it() {
+        assert_eq!(
+            lines(&[("0 8 * * *", "0 7 * * *")]),
+            "gold: cron 0 8 * * * -> 0 7 * * *\n"
+        );
+    }
+
+    #[test]
+    fn secrets_and_prompts_are_only_said_to_have_changed() {
+        let said = lines(&[
+            ("tk_secret_one", "tk_secret_two"),
+            ("分析金价", "分析银价"),
+            ("token-number-1111", "token-number-2222"),
+        ]);
+        assert_eq!(
+            said,
+            "ai.kimi: tokens #1 …1111 -> #1 …2222\nai.kimi: a token changed\nntfy.phone: credentials changed\ngold: prompt changed\n"
+        );
+    }
+
+    #[test]
+    fn new_and_removed_jobs_are_named() {
+        let said = lines(&[
+            ("name = \"news\"", "name = \"新闻\""),
+            (
+                "topic = \"hotine\"",
+                "topic = \"hotine\"\ntitle = \"T\"\npriority = 5",
+            ),
+        ]);
+        assert_eq!(
+            said,
+            "ntfy.phone: title T (new)\nntfy.phone: priority 5 (new)\n新闻: new, every 15m\nnews: removed\n"
+        );
+    }
+}
