@@ -12,7 +12,7 @@ use super::Failure;
 use crate::{
     clock::SystemClock,
     config::{self, Config},
-    daemon::{self, Stop},
+    daemon::{self, Stop, Surroundings},
     demo::{ai, draw, inbox::Inbox},
     push::Message,
 };
@@ -66,7 +66,8 @@ fn tempdir() -> anyhow::Result<std::path::PathBuf> {
 
 async fn show(folder: &Path, once: bool) -> anyhow::Result<()> {
     let stop = Stop::default();
-    stop.on_signals()?;
+    let hup = Arc::default();
+    stop.on_signals(Arc::clone(&hup))?;
     let servers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let ai_at = serve_ai(&mut tasks, &servers).await?;
@@ -82,12 +83,13 @@ async fn show(folder: &Path, once: bool) -> anyhow::Result<()> {
     );
     println!("{}", indent(&text));
     let config = read(&text, folder)?;
-    let daemon = tokio::spawn(daemon::run(
-        config,
-        Arc::new(SystemClock),
-        stop.clone(),
-        ready,
-    ));
+    let surroundings = Surroundings {
+        clock: Arc::new(SystemClock),
+        stop: stop.clone(),
+        hup,
+        load: None,
+    };
+    let daemon = tokio::spawn(daemon::run(config, surroundings, ready));
     watch(pushes, &stop, once).await?;
     daemon.await.context("the daemon died")??;
     servers.cancel();

@@ -17,6 +17,7 @@ mod next;
 mod once;
 mod pause;
 mod push;
+mod reload;
 pub mod render;
 mod run;
 mod show;
@@ -87,6 +88,8 @@ enum Command {
     /// Either way nothing is lost: what was begun is taken up at the next start.
     /// One daemon runs on a ledger; the other commands work beside it.
     Run,
+    /// Make the running daemon read its config again
+    Reload,
     /// Check the config and show when each job is due next
     Check(check::CheckArgs),
     /// Show what is due next
@@ -137,6 +140,7 @@ impl Cli {
             Command::Render(args) => Ok(render::run(args)?),
             Command::Demo(args) => demo::run(&args),
             Command::Run => run::run(self.load()?),
+            Command::Reload => reload::run(&self.locate()?),
             Command::Check(ref args) => check::run(&self.load()?, args),
             Command::Next(ref args) => next::run(&self.load()?, args),
             Command::Once(ref args) => once::run(self.load()?, args),
@@ -151,9 +155,12 @@ impl Cli {
         }
     }
 
+    fn locate(&self) -> Result<PathBuf, Failure> {
+        config::locate(self.config.clone(), &SystemEnv).map_err(Failure::config)
+    }
+
     fn load(&self) -> Result<Config, Failure> {
-        let file = config::locate(self.config.clone(), &SystemEnv).map_err(Failure::config)?;
-        config::load(&file, Utc::now(), &SystemEnv).map_err(Failure::config)
+        config::load(&self.locate()?, Utc::now(), &SystemEnv).map_err(Failure::config)
     }
 }
 

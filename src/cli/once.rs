@@ -88,7 +88,7 @@ fn print_parcel(target: &str, parcel: &Parcel) {
 async fn for_real(config: Config, name: &str, wait: Duration) -> Result<(), Failure> {
     let ledger = Ledger::open(&config.ledger.0, Access::Write).await?;
     let stop = Stop::default();
-    stop.on_signals()?;
+    stop.on_signals(Arc::default())?;
     let revision = Revision::new(config)?;
     let engine = Arc::new(Engine::new(
         Owner::once(),

@@ -1,23 +1,33 @@
 //! `promptcron run`: the daemon.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use super::Failure;
 use crate::{
     clock::SystemClock,
-    config::Config,
-    daemon::{self, Stop},
+    config::{self, Config, SystemEnv},
+    daemon::{self, Loader, Stop, Surroundings},
 };
 
-/// Runs until TERM or INT.
+/// Runs until TERM or INT; HUP reads the config again.
 pub(super) fn run(config: Config) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let stop = Stop::default();
-        stop.on_signals()?;
-        daemon::run(config, Arc::new(SystemClock), stop, daemon::ready).await?;
+        let (stop, hup) = (Stop::default(), Arc::default());
+        stop.on_signals(Arc::clone(&hup))?;
+        let surroundings = Surroundings {
+            clock: Arc::new(SystemClock),
+            stop,
+            hup,
+            load: Some(loader(config.file.clone())),
+        };
+        daemon::run(config, surroundings, || ()).await?;
         Ok(())
     })
+}
+
+fn loader(file: PathBuf) -> Loader {
+    Arc::new(move |now| config::load(&file, now, &SystemEnv))
 }

@@ -7,7 +7,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -17,11 +17,11 @@ use anyhow::Context;
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
-use super::{LEASE, stop::Stop};
+use super::{LEASE, status, stop::Stop};
 use crate::{
     ask,
     clock::SharedClock,
-    config::{Config, Job, Network, Target},
+    config::{Config, Endpoint, Job, Network, Target},
     ledger::{Ledger, LedgerError},
     model::{JobName, Timestamp, from_ms, to_ms},
     push,
@@ -80,12 +80,32 @@ pub struct AskEndpoint {
     pub pool: Mutex<ask::Pool>,
 }
 
+impl AskEndpoint {
+    fn following(known: Option<&Arc<Self>>, endpoint: &Arc<Endpoint>) -> anyhow::Result<Arc<Self>> {
+        if let Some(known) = known.filter(|known| known.client.endpoint() == endpoint.as_ref()) {
+            return Ok(known.clone());
+        }
+        let mut pool = ask::Pool::new(&endpoint.tokens);
+        if let Some(known) = known {
+            pool.restore(known.pool().states().map(|(_, state)| state.clone()));
+        }
+        Ok(Arc::new(Self {
+            client: ask::Client::new(endpoint.clone())?,
+            pool: Mutex::new(pool),
+        }))
+    }
+
+    fn pool(&self) -> MutexGuard<'_, ask::Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A config at work. Running runs finish with the revision they began with.
 pub struct Revision {
     /// The config.
     pub config: Config,
     jobs: HashMap<JobName, Arc<Job>>,
-    endpoints: HashMap<Arc<str>, AskEndpoint>,
+    endpoints: HashMap<Arc<str>, Arc<AskEndpoint>>,
     /// Targets that go the same way out share a client.
     pushers: HashMap<Network, push::Client>,
 }
@@ -96,17 +116,36 @@ impl Revision {
     /// # Errors
     /// A client cannot be made: a proxy or certificate that does not work, or no CA bundle.
     pub fn new(config: Config) -> anyhow::Result<Self> {
+        Self::build(config, None)
+    }
+
+    /// The revision that a reload makes of another one: what has not changed keeps its connections,
+    /// and tokens that stay keep what is known of them.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn following(before: &Self, config: Config) -> anyhow::Result<Self> {
+        Self::build(config, Some(before))
+    }
+
+    fn build(config: Config, before: Option<&Self>) -> anyhow::Result<Self> {
         let endpoints = config.endpoints.values().map(|endpoint| {
-            let client = ask::Client::new(endpoint.clone())?;
-            let pool = Mutex::new(ask::Pool::new(&endpoint.tokens));
-            Ok((endpoint.name.clone(), AskEndpoint { client, pool }))
+            let known = before.and_then(|before| before.endpoints.get(&endpoint.name));
+            Ok((
+                endpoint.name.clone(),
+                AskEndpoint::following(known, endpoint)?,
+            ))
         });
         let endpoints = endpoints.collect::<anyhow::Result<_>>()?;
         let mut pushers = HashMap::new();
         for target in config.targets.values() {
             if !pushers.contains_key(&target.network) {
-                let client = push::Client::new(&target.network)
-                    .with_context(|| format!("ntfy.{}", target.name))?;
+                let known = before.and_then(|before| before.pushers.get(&target.network));
+                let client = match known {
+                    Some(client) => client.clone(),
+                    None => push::Client::new(&target.network)
+                        .with_context(|| format!("ntfy.{}", target.name))?,
+                };
                 pushers.insert(target.network.clone(), client);
             }
         }
@@ -132,6 +171,7 @@ impl Revision {
     pub fn endpoint(&self, name: &str) -> anyhow::Result<&AskEndpoint> {
         self.endpoints
             .get(name)
+            .map(AsRef::as_ref)
             .with_context(|| format!("there is no [ai.{name}]: please report this"))
     }
 
@@ -141,6 +181,13 @@ impl Revision {
         let target = self.config.targets.get(name)?;
         Some((target, self.pushers.get(&target.network)?))
     }
+}
+
+/// What people are told of the daemon.
+#[derive(Default)]
+struct Standing {
+    next: Option<(JobName, Timestamp)>,
+    rejected: Option<String>,
 }
 
 /// What the loops share.
@@ -158,6 +205,7 @@ pub struct Engine {
     fatal: Mutex<Option<anyhow::Error>>,
     revision: watch::Sender<Arc<Revision>>,
     planner_at: AtomicI64,
+    standing: Mutex<Standing>,
     /// Something was planned, or a slot is free.
     pub(super) runner: Notify,
     /// Something is owed.
@@ -183,6 +231,7 @@ impl Engine {
             fatal: Mutex::new(None),
             ledger,
             planner_at: AtomicI64::new(to_ms(clock.now())),
+            standing: Mutex::default(),
             clock,
             stop,
             revision: watch::Sender::new(revision),
@@ -208,7 +257,7 @@ impl Engine {
             let states = rows
                 .iter()
                 .filter_map(|row| serde_json::from_str(&row.state).ok());
-            let mut pool = endpoint.pool.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut pool = endpoint.pool();
             pool.restore(states.collect::<Vec<_>>());
         }
         Ok(())
@@ -229,6 +278,41 @@ impl Engine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// Changes over to a config; running runs keep the revision they began with.
+    pub(super) fn change_over(&self, revision: Revision) {
+        self.revision.send_replace(Arc::new(revision));
+    }
+
+    /// Tells of each changeover.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Revision>> {
+        self.revision.subscribe()
+    }
+
+    /// Keeps the first error of a config that was refused; None: the file's config runs.
+    pub(super) fn set_rejected(&self, error: Option<String>) {
+        self.standing().rejected = error;
+    }
+
+    /// What is due next, for the status line.
+    pub(super) fn set_next(&self, next: Option<(JobName, Timestamp)>) {
+        self.standing().next = next;
+    }
+
+    /// `12 jobs, next gold at 08:00`, or the error of the config that was refused.
+    pub(super) fn status(&self) -> String {
+        let standing = self.standing();
+        status::line(
+            &self.revision(),
+            standing.next.as_ref(),
+            standing.rejected.as_deref(),
+            self.clock.now(),
+        )
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn lease_until(&self) -> Timestamp {

@@ -6,11 +6,14 @@ use chrono::TimeDelta;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::engine::Engine;
+use super::{engine::Engine, systemd};
 use crate::model::Timestamp;
 
 /// How often the ledger is pruned.
 const PRUNE_EVERY: TimeDelta = TimeDelta::hours(6);
+
+/// A planner that has not looked at the clock for so long stands still: it looks each second.
+const PLANNER_SILENCE: TimeDelta = TimeDelta::seconds(30);
 
 /// Nobody's name: only expired leases are taken up while the daemon runs.
 const NOBODY: &str = "";
@@ -60,8 +63,18 @@ pub(super) async fn beat(engine: &Engine) -> anyhow::Result<()> {
             engine.lease_until(),
         )
     };
-    engine.persist(write).await?;
+    if engine.persist(write).await?.is_some() {
+        feed_watchdog(engine);
+    }
     Ok(())
+}
+
+/// The ledger was just written; the planner must have moved too.
+fn feed_watchdog(engine: &Engine) {
+    let silent = engine.clock.now() - engine.planner_at();
+    if systemd::watchdog().is_some() && silent < PLANNER_SILENCE {
+        systemd::alive();
+    }
 }
 
 async fn prune(engine: &Engine) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@
 mod attempt;
 mod backoff;
 mod beats;
+mod control;
 mod deliver;
 mod engine;
 mod housekeeping;
@@ -13,28 +14,33 @@ mod messages;
 mod outbox;
 mod parcel;
 mod planner;
+mod reload;
 mod runner;
 mod scheduler;
 mod settle;
+mod status;
 mod stop;
 mod systemd;
+mod watch;
 mod words;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 pub use self::{
     attempt::{Ended, carry_out, question},
+    control::{Reloaded, ask_to_reload, socket_path},
     deliver::deliver_run,
     engine::{Engine, Owner, Revision},
     messages::messages,
     parcel::Parcel,
+    reload::Loader,
     stop::Stop,
-    systemd::ready,
 };
 use crate::{
     clock::SharedClock,
@@ -51,16 +57,33 @@ const DAEMONS: &str = "daemon-%";
 /// How often an insane clock is read again.
 const CLOCK_CHECK: Duration = Duration::from_secs(1);
 
+/// What the daemon is given from outside.
+pub struct Surroundings {
+    /// The wall clock.
+    pub clock: SharedClock,
+    /// When to end.
+    pub stop: Stop,
+    /// Somebody sent HUP.
+    pub hup: Arc<Notify>,
+    /// Reads the config again; None: this daemon does not reload.
+    pub load: Option<Loader>,
+}
+
 /// Runs the daemon until it is told to stop; `ready` is called once every loop stands.
 ///
 /// # Errors
 /// The ledger is in use by another daemon, or cannot be read or written.
 pub async fn run(
     config: Config,
-    clock: SharedClock,
-    stop: Stop,
+    surroundings: Surroundings,
     ready: impl FnOnce() + Send,
 ) -> anyhow::Result<()> {
+    let Surroundings {
+        clock,
+        stop,
+        hup,
+        load,
+    } = surroundings;
     wait_for_a_sane_clock(&clock, &stop).await;
     let _lock = DaemonLock::acquire(&config.ledger.0)?;
     let ledger = Ledger::open(&config.ledger.0, Access::Write).await?;
@@ -68,7 +91,7 @@ pub async fn run(
     let revision = Revision::new(config)?;
     let engine = Arc::new(Engine::new(Owner::daemon(), revision, ledger, clock, stop));
     let planner = engine.start().await?;
-    let result = engine.clone().live(planner, ready).await;
+    let result = engine.clone().live(planner, hup, load, ready).await;
     systemd::stopping();
     if result.is_ok() {
         engine
@@ -107,6 +130,8 @@ impl Engine {
     async fn live(
         self: Arc<Self>,
         planner: planner::Planner,
+        hup: Arc<Notify>,
+        load: Option<Loader>,
         ready: impl FnOnce() + Send,
     ) -> anyhow::Result<()> {
         let mut beats = beats::start(self.stop.clone()).await?;
@@ -115,9 +140,16 @@ impl Engine {
             let engine = self.clone();
             loops.spawn(async move { engine.watch(name, task).await })
         };
+        // One at a time: whoever changes over waits for the one before.
+        let (changeover, changeovers) = mpsc::channel(1);
         let scheduler = spawn(
             "planner",
-            Box::pin(scheduler::run(self.clone(), planner, beats.planner())),
+            Box::pin(scheduler::run(
+                self.clone(),
+                planner,
+                beats.planner(),
+                changeovers,
+            )),
         );
         let housekeeping = spawn(
             "housekeeping",
@@ -125,10 +157,18 @@ impl Engine {
         );
         let runner = spawn("runner", Box::pin(runner::run(self.clone())));
         let deliverer = spawn("deliverer", Box::pin(deliver::run(self.clone())));
+        let reloading = load.map(|load| self.clone().reloading(load, hup, changeover));
+        let reloading = reloading.unwrap_or_default();
+        let reloading = reloading.into_iter().map(|(name, task)| spawn(name, task));
+        let reloading: Vec<_> = reloading.collect();
+        systemd::ready(&self.status());
         ready();
         let drain = tokio::spawn(self.clone().bound_drain());
         let mut first = Ok(());
-        for ended in [scheduler, runner, deliverer, housekeeping] {
+        for ended in [scheduler, runner, deliverer, housekeeping]
+            .into_iter()
+            .chain(reloading)
+        {
             let result = ended.await.context("a loop of the daemon died").flatten();
             if first.is_ok() {
                 first = result;
@@ -137,6 +177,28 @@ impl Engine {
         drain.abort();
         beats.shutdown().await;
         self.failure().map_or(first, Err)
+    }
+
+    /// The loops that a reload needs: who asks for one, and who carries it out.
+    fn reloading(
+        self: Arc<Self>,
+        load: Loader,
+        hup: Arc<Notify>,
+        changeover: mpsc::Sender<reload::Changeover>,
+    ) -> Vec<(&'static str, engine::Loop)> {
+        let (request, requests) = mpsc::channel(8);
+        vec![
+            (
+                "reload",
+                Box::pin(reload::run(self.clone(), load, requests, changeover)) as engine::Loop,
+            ),
+            (
+                "hup",
+                Box::pin(reload::on_hup(self.clone(), hup, request.clone())),
+            ),
+            ("watch", Box::pin(watch::run(self.clone(), request.clone()))),
+            ("control", Box::pin(control::run(self, request))),
+        ]
     }
 
     /// What still runs when `drain` is over is interrupted.

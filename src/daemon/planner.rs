@@ -9,7 +9,7 @@ use std::{
 use crate::{
     config::{Job, Overlap},
     ledger::{JobState, NewOccurrence, NewRange, Planning},
-    model::{RunState, Timestamp},
+    model::{JobName, RunState, Timestamp},
     schedule::{self, Misfires, Missed, Span},
 };
 
@@ -60,6 +60,12 @@ impl Planner {
     /// When something is due next.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The job that is due next, and when.
+    pub(super) fn next_job(&self) -> Option<(JobName, Timestamp)> {
+        let Reverse((at, index)) = self.heap.peek()?;
+        Some((self.entries[*index].job.name.clone(), *at))
     }
 
     /// The job of that name, if it is planned here.

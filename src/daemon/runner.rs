@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
@@ -20,26 +19,23 @@ const IDLE: TimeDelta = TimeDelta::seconds(1);
 /// Claims until the stop signal, then drains.
 pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
     let runs = TaskTracker::new();
-    let slots = Arc::new(Semaphore::new(engine.revision().config.max_in_flight));
     while !engine.stop.is_stopping() {
         // Armed before the ledger is asked, so that nothing planned meanwhile is missed.
         let woken = engine.runner.notified();
         let now = engine.clock.now();
-        let free = slots.available_permits();
+        let free = free_slots(&engine, &runs);
         if free > 0 {
             for claim in claim(&engine, free).await? {
-                let slot = slots.clone().try_acquire_owned()?;
                 let engine = engine.clone();
                 runs.spawn(async move {
                     carry_out(&engine, claim).await;
-                    drop(slot);
                     engine.runner.notify_one();
                 });
             }
         }
         let next = engine.ledger.next_claimable_at().await?;
         let wake = next
-            .filter(|_| slots.available_permits() > 0)
+            .filter(|_| free_slots(&engine, &runs) > 0)
             .unwrap_or(now + IDLE)
             .min(now + IDLE);
         tokio::select! {
@@ -51,6 +47,12 @@ pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
     drain(&engine, &runs).await;
     engine.runs_over.cancel();
     Ok(())
+}
+
+/// How many more runs may be under way; a reload may change how many that is.
+fn free_slots(engine: &Engine, runs: &TaskTracker) -> usize {
+    let most = engine.revision().config.max_in_flight;
+    most.saturating_sub(runs.len())
 }
 
 async fn claim(engine: &Engine, free: usize) -> anyhow::Result<Vec<Claim>> {

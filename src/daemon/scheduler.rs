@@ -3,12 +3,14 @@
 
 use std::{sync::Arc, time::Instant};
 
+use anyhow::Context;
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::{engine::Engine, planner::Planner};
+use super::{engine::Engine, planner::Planner, reload::Changeover, systemd};
 use crate::{
+    config::Config,
     ledger::{Planning, ScheduledJob},
     model::Timestamp,
     schedule,
@@ -22,14 +24,15 @@ const IDLE: TimeDelta = TimeDelta::hours(1);
 
 /// Reads where planning stands and plans what fell due since.
 pub(super) async fn resume(engine: &Engine) -> anyhow::Result<Planner> {
-    let revision = engine.revision();
     let now = engine.clock.now();
-    let enabled: Vec<_> = revision
-        .config
-        .jobs
-        .iter()
-        .filter(|job| job.enabled)
-        .collect();
+    let mut planner = sync(engine, &engine.revision().config, now).await?;
+    plan(engine, &mut planner, now).await?;
+    Ok(planner)
+}
+
+/// Makes the ledger's jobs those of a config, and a planner that goes on where each stands.
+async fn sync(engine: &Engine, config: &Config, now: Timestamp) -> anyhow::Result<Planner> {
+    let enabled: Vec<_> = config.jobs.iter().filter(|job| job.enabled).collect();
     let texts: Vec<String> = enabled.iter().map(|job| job.schedule.to_text()).collect();
     let jobs: Vec<ScheduledJob<'_>> = enabled
         .iter()
@@ -39,13 +42,39 @@ pub(super) async fn resume(engine: &Engine) -> anyhow::Result<Planner> {
             schedule,
         })
         .collect();
-    let states = engine.ledger.sync_jobs(&jobs, now).await?;
-    let mut planner = Planner::new(&revision.config.jobs, &states);
+    let states = engine
+        .persist(|| engine.ledger.sync_jobs(&jobs, now))
+        .await?;
+    let states = states.context("stopped while the ledger's disk was full")?;
+    let mut planner = Planner::new(&config.jobs, &states);
     if states.values().any(|state| state.cursor > now) {
         pull_back(engine, &mut planner, now).await?;
     }
-    plan(engine, &mut planner, now).await?;
     Ok(planner)
+}
+
+/// Changes over to another config in one step: what was due under the old one is written down, the
+/// new jobs count from now, and unchanged ones keep their cursor.
+async fn change_over(
+    engine: &Engine,
+    planner: &mut Planner,
+    changeover: Changeover,
+) -> anyhow::Result<()> {
+    let now = engine.clock.now();
+    plan(engine, planner, now).await?;
+    *planner = sync(engine, &changeover.revision.config, now).await?;
+    engine.change_over(changeover.revision);
+    engine.runner.notify_one();
+    engine.deliverer.notify_one();
+    tell_next(engine, planner);
+    // Whoever asked may have left.
+    changeover.done.send(()).ok();
+    Ok(())
+}
+
+/// What is due next, for the status line.
+fn tell_next(engine: &Engine, planner: &Planner) {
+    engine.set_next(planner.next_job());
 }
 
 /// Plans until the stop signal.
@@ -53,7 +82,9 @@ pub(super) async fn run(
     engine: Arc<Engine>,
     mut planner: Planner,
     mut beat: mpsc::Receiver<()>,
+    mut changeovers: mpsc::Receiver<Changeover>,
 ) -> anyhow::Result<()> {
+    tell_next(&engine, &planner);
     let mut last = (engine.clock.now(), Instant::now());
     while !engine.stop.is_stopping() {
         let now = engine.clock.now();
@@ -64,6 +95,9 @@ pub(super) async fn run(
         tokio::select! {
             () = engine.clock.sleep_until(wake) => {}
             _ = beat.recv() => {}
+            Some(changeover) = changeovers.recv() => {
+                change_over(&engine, &mut planner, changeover).await?;
+            }
             () = engine.stop.stopping() => {}
         }
     }
@@ -131,6 +165,8 @@ async fn plan(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow:
     {
         planner.planned(&due, &planning, now);
         engine.runner.notify_one();
+        tell_next(engine, planner);
+        systemd::status(&engine.status());
     }
     Ok(())
 }

@@ -1,6 +1,11 @@
 //! The stop signal: first drain, then at once.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::sync::Arc;
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -45,11 +50,12 @@ impl Stop {
         self.interrupt.cancelled().await;
     }
 
-    /// Ties it to TERM and INT: the first drains, the second interrupts. HUP ends nothing.
+    /// Ties it to TERM and INT: the first drains, the second interrupts. HUP ends nothing, and is
+    /// passed on to `hup`.
     ///
     /// # Errors
     /// The signals could not be listened to.
-    pub fn on_signals(&self) -> std::io::Result<()> {
+    pub fn on_signals(&self, on_hup: Arc<Notify>) -> std::io::Result<()> {
         let mut term = signal(SignalKind::terminate())?;
         let mut int = signal(SignalKind::interrupt())?;
         let mut hup = signal(SignalKind::hangup())?;
@@ -59,7 +65,7 @@ impl Stop {
                 tokio::select! {
                     _ = term.recv() => stop.signalled("TERM"),
                     _ = int.recv() => stop.signalled("INT"),
-                    _ = hup.recv() => info!("HUP: this version does not reload; restart to read the config again"),
+                    _ = hup.recv() => on_hup.notify_one(),
                 }
             }
         });

@@ -1,0 +1,155 @@
+//! The daemon's socket beside its ledger, for `promptcron reload`: one request and one reply, each
+//! a line of JSON.
+
+use std::{
+    ffi::OsString,
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tracing::{debug, warn};
+
+use super::{engine::Engine, reload::Request};
+
+/// The longest request.
+const MOST_BYTES: u64 = 1_024;
+
+/// How long a client may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a client asks for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "command")]
+enum Command {
+    /// Read the config again.
+    Reload,
+}
+
+/// What came of a reload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Whether the new config runs now.
+    pub taken: bool,
+    /// What changed with it.
+    pub changes: Vec<String>,
+    /// Why it was not taken.
+    pub errors: Vec<String>,
+}
+
+/// Where the socket of a ledger's daemon is.
+#[must_use]
+pub fn socket_path(ledger: &Path) -> PathBuf {
+    let mut name = OsString::from(ledger);
+    name.push(".sock");
+    PathBuf::from(name)
+}
+
+/// Asks the daemon of a ledger to read its config again.
+///
+/// # Errors
+/// No daemon is there, or it went away.
+pub async fn ask_to_reload(ledger: &Path) -> anyhow::Result<Reloaded> {
+    let path = socket_path(ledger);
+    let nobody = || {
+        format!(
+            "no daemon answers at {}: is `promptcron run` running on this ledger, and may this user reach it?",
+            path.display()
+        )
+    };
+    let stream = UnixStream::connect(&path).await.with_context(nobody)?;
+    let mut stream = BufReader::new(stream);
+    let request = serde_json::to_string(&Command::Reload)? + "\n";
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .with_context(nobody)?;
+    let mut reply = String::new();
+    stream.read_line(&mut reply).await.with_context(nobody)?;
+    serde_json::from_str(&reply)
+        .with_context(|| format!("the daemon's reply is not understood: {reply:?}"))
+}
+
+/// Listens until the stop signal. A socket that cannot be made costs `promptcron reload`, no more.
+pub(super) async fn run(engine: Arc<Engine>, reload: mpsc::Sender<Request>) -> anyhow::Result<()> {
+    let path = socket_path(engine.ledger.path());
+    let listener = match listen(&path) {
+        Ok(listener) => listener,
+        Err(error) => {
+            warn!(socket = %path.display(), %error, "`promptcron reload` will not work: reload by HUP");
+            return Ok(());
+        }
+    };
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                match accepted {
+                    Ok((stream, _)) => drop(tokio::spawn(serve(stream, reload.clone()))),
+                    Err(error) => {
+                        warn!(%error, "a command could not be taken");
+                        tokio::time::sleep(PATIENCE).await;
+                    }
+                }
+            }
+            () = engine.stop.stopping() => break,
+        }
+    }
+    fs::remove_file(&path).ok();
+    Ok(())
+}
+
+/// The ledger's lock is ours, so a socket that is there already belongs to no one.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+async fn serve(stream: UnixStream, reload: mpsc::Sender<Request>) {
+    if let Err(error) = answer(stream, &reload).await {
+        debug!(error = format!("{error:#}"), "a command was not answered");
+    }
+}
+
+async fn answer(mut stream: UnixStream, reload: &mpsc::Sender<Request>) -> anyhow::Result<()> {
+    let mut line = String::new();
+    let (reader, mut writer) = stream.split();
+    let mut reader = BufReader::new(reader.take(MOST_BYTES));
+    timeout(PATIENCE, reader.read_line(&mut line)).await??;
+    let Command::Reload = serde_json::from_str(&line)?;
+    let (reply, outcome) = oneshot::channel();
+    let request = Request {
+        asked_by: "promptcron reload",
+        reply: Some(reply),
+    };
+    reload.send(request).await?;
+    let reloaded = match outcome.await? {
+        Ok(changes) => Reloaded {
+            taken: true,
+            changes,
+            errors: Vec::new(),
+        },
+        Err(errors) => Reloaded {
+            taken: false,
+            changes: Vec::new(),
+            errors,
+        },
+    };
+    let reply = serde_json::to_string(&reloaded)? + "\n";
+    writer.write_all(reply.as_bytes()).await?;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Taking a changed config: read whole, compared, applied in one step, or refused whole.
+//!
+//! The file is read and checked beside the loops; only a config without any error is handed to the
+//! planner, which changes over between two looks at the clock.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use super::{
+    engine::{Engine, Revision},
+    systemd,
+};
+use crate::{
+    config::{Config, Errors, diff},
+    model::Timestamp,
+};
+
+/// Reads the config again; the instant tells which `at` is past.
+pub type Loader = Arc<dyn Fn(Timestamp) -> Result<Config, Errors> + Send + Sync>;
+
+/// What came of a reload: what changed, or why nothing did. Lines for people.
+pub(super) type Outcome = Result<Vec<String>, Vec<String>>;
+
+/// Somebody wants the config read again.
+pub(super) struct Request {
+    /// Who, for the log.
+    pub(super) asked_by: &'static str,
+    /// Who waits for what comes of it.
+    pub(super) reply: Option<oneshot::Sender<Outcome>>,
+}
+
+/// A config that is ready to be changed over to.
+pub(super) struct Changeover {
+    pub(super) revision: Revision,
+    pub(super) done: oneshot::Sender<()>,
+}
+
+/// Serves requests, one after the other, until the stop signal.
+pub(super) async fn run(
+    engine: Arc<Engine>,
+    load: Loader,
+    mut requests: mpsc::Receiver<Request>,
+    planner: mpsc::Sender<Changeover>,
+) -> anyhow::Result<()> {
+    loop {
+        let request = tokio::select! {
+            request = requests.recv() => request,
+            () = engine.stop.stopping() => None,
+        };
+        let Some(request) = request else {
+            return Ok(());
+        };
+        info!(asked_by = request.asked_by, "reading the config again");
+        systemd::reloading();
+        let outcome = reload(&engine, &load, &planner).await;
+        tell(&engine, &outcome);
+        if let Some(reply) = request.reply {
+            // Whoever asked may have left.
+            reply.send(outcome).ok();
+        }
+    }
+}
+
+/// Turns each HUP into a request.
+pub(super) async fn on_hup(
+    engine: Arc<Engine>,
+    hup: Arc<Notify>,
+    requests: mpsc::Sender<Request>,
+) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            () = hup.notified() => {
+                let request = Request { asked_by: "HUP", reply: None };
+                // Refused only when the daemon stops.
+                requests.send(request).await.ok();
+            }
+            () = engine.stop.stopping() => return Ok(()),
+        }
+    }
+}
+
+async fn reload(engine: &Engine, load: &Loader, planner: &mpsc::Sender<Changeover>) -> Outcome {
+    let load = load.clone();
+    let before = engine.revision();
+    let read = tokio::task::spawn_blocking(move || {
+        let config = load(Utc::now()).map_err(|errors| lines(&errors))?;
+        let warnings = config.warnings.clone();
+        let mut changes: Vec<String> = warnings
+            .iter()
+            .map(|warning| format!("warning: {warning}"))
+            .collect();
+        changes.extend(
+            diff(&before.config, &config)
+                .iter()
+                .map(ToString::to_string),
+        );
+        let config = keep_ledger(&before.config, config);
+        let revision =
+            Revision::following(&before, config).map_err(|error| vec![format!("{error:#}")])?;
+        Ok::<_, Vec<String>>((changes, revision))
+    });
+    let (changes, revision) = read.await.map_err(|died| vec![died.to_string()])??;
+    let (done, over) = oneshot::channel();
+    let stopping = || vec!["the daemon is stopping: nothing is changed".to_owned()];
+    planner
+        .send(Changeover { revision, done })
+        .await
+        .map_err(|_| stopping())?;
+    over.await.map_err(|_| stopping())?;
+    Ok(changes)
+}
+
+/// The one thing that does not reload: the ledger stays where it is until the next start.
+fn keep_ledger(before: &Config, config: Config) -> Config {
+    Config {
+        ledger: before.ledger.clone(),
+        ..config
+    }
+}
+
+fn lines(errors: &Errors) -> Vec<String> {
+    errors.0.iter().map(ToString::to_string).collect()
+}
+
+fn tell(engine: &Engine, outcome: &Outcome) {
+    match outcome {
+        Ok(changes) if changes.is_empty() => info!("config reloaded: nothing has changed"),
+        Ok(changes) => {
+            for change in changes {
+                info!("{change}");
+            }
+            info!(changes = changes.len(), "config reloaded");
+        }
+        Err(errors) => {
+            for error in errors {
+                error!("{error}");
+            }
+            warn!("config rejected: the one that runs goes on");
+        }
+    }
+    let rejected = outcome
+        .as_ref()
+        .err()
+        .and_then(|errors| errors.first().cloned());
+    engine.set_rejected(rejected);
+    systemd::reloaded(&engine.status());
+}
