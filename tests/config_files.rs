@@ -338,6 +338,7 @@ fn a_file_saved_on_windows_loads() {
     let text = format!("\u{feff}{}", text.replace('\n', "\r\n"));
     let config = config::parse(&text, Path::new("c.toml"), now(), &env());
     let config = config.unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.jobs[0].name.as_str(), "金价");
     let wrong = text.replace("api", "apy");
     let errors = config::parse(&wrong, Path::new("c.toml"), now(), &env()).unwrap_err();
     assert_eq!(errors.0[1].position, Some((2, 1)));

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt, fmt::Write as _};
 use secrecy::ExposeSecret;
 
 use super::types::{Auth, Config, Endpoint, Job, Network, Notification, Target};
+use crate::render::TextChoices;
 
 /// One line about one thing that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +147,16 @@ fn hidden(value: impl fmt::Display) -> Option<Shown> {
     Some(Shown::Hidden(value.to_string()))
 }
 
+/// A setting of few words, as the file writes it.
+fn word(value: impl fmt::Debug) -> Option<Shown> {
+    text(format!("{value:?}").to_lowercase())
+}
+
+fn choices(choices: &TextChoices) -> Option<Shown> {
+    let json = serde_json::to_string(choices).unwrap_or_default();
+    Some(Shown::Text(json)).filter(|_| *choices != TextChoices::default())
+}
+
 fn time(duration: std::time::Duration) -> Option<Shown> {
     text(humantime::format_duration(duration))
 }
@@ -156,6 +167,7 @@ fn top(config: &Config) -> Fields {
         ("max_in_flight", text(config.max_in_flight)),
         ("drain", time(config.drain)),
         ("keep", time(config.keep)),
+        ("language", word(config.language)),
         ("alerts", config.alerts.as_ref().and_then(text)),
         ("watch", text(config.watch)),
         (
@@ -174,7 +186,7 @@ fn endpoint(endpoint: &Endpoint) -> Fields {
         .map(|token| token.fingerprint.as_ref());
     let prints = prints.collect::<Vec<_>>().join(",");
     let mut fields = vec![
-        ("api", text(format!("{:?}", endpoint.api).to_lowercase())),
+        ("api", word(endpoint.api)),
         ("base_url", text(&endpoint.base_url)),
         ("model", text(&endpoint.model)),
         ("tokens", text(labels)),
@@ -195,12 +207,9 @@ fn target(target: &Target) -> Fields {
         ("server", text(&target.server)),
         ("topic", text(&target.topic)),
         ("credentials", target.auth.as_ref().and_then(credentials)),
-        (
-            "style",
-            target
-                .style
-                .and_then(|style| text(format!("{style:?}").to_lowercase())),
-        ),
+        ("style", target.style.and_then(word)),
+        ("options of phone text", choices(&target.text)),
+        ("long", word(target.long)),
         ("max_bytes", text(target.max_bytes)),
         ("max_parts", text(target.max_parts)),
     ];
@@ -261,11 +270,8 @@ fn job(job: &Job) -> Fields {
         ("model", job.model.as_ref().and_then(text)),
         ("use_search", job.use_search.and_then(text)),
         ("ntfy", text(job.targets.join(", "))),
-        (
-            "style",
-            job.style
-                .and_then(|style| text(format!("{style:?}").to_lowercase())),
-        ),
+        ("style", job.style.and_then(word)),
+        ("options of phone text", choices(&job.text)),
         ("enabled", text(job.enabled)),
         ("retry_for", time(job.retry_for)),
         ("push_retry_for", time(job.push_retry_for)),
@@ -288,12 +294,9 @@ fn schedule(job: &Job) -> Fields {
         ("due", other),
         ("timezone", text(job.schedule.zone())),
         ("jitter", time(job.schedule.jitter())),
-        (
-            "catch_up",
-            text(format!("{:?}", job.catch_up).to_lowercase()),
-        ),
+        ("catch_up", word(job.catch_up)),
         ("catch_up_window", time(job.catch_up_window)),
-        ("overlap", text(format!("{:?}", job.overlap).to_lowercase())),
+        ("overlap", word(job.overlap)),
         ("start_deadline", job.start_deadline.and_then(time)),
     ]
 }
