@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Room that a part leaves below ntfy's limit for the line that says it is late.
-const LATE_ROOM: usize = 64;
+pub(super) const LATE_ROOM: usize = 64;
 
 /// The messages of an answer for one target, in order.
 #[must_use]
@@ -129,5 +129,234 @@ impl Look {
             markdown: self.markdown,
             ..Message::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+
+    use super::*;
+    use crate::config::{self, Config};
+
+    /// A config with one target and one job, each with lines of its own.
+    fn config(top: &str, target: &str, job: &str) -> Config {
+        let text = format!(
+            r#"{top}
+[ai.kimi]
+api = "kimi"
+base_url = "http://127.0.0.1:8000/v1"
+tokens = "TOKEN1"
+[ntfy.phone]
+topic = "hotine"
+{target}
+[[job]]
+name = "金价/早报"
+cron = "0 8 * * *"
+prompt = "金价？"
+title = "金价"
+{job}
+"#
+        );
+        let now = "2026-11-23T00:00:00Z".parse().unwrap();
+        config::parse(&text, Path::new("c.toml"), now, &BTreeMap::new())
+            .unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    fn answer(text: &str) -> Answer {
+        Answer {
+            text: text.to_owned(),
+            conversation_id: None,
+            truncated: false,
+            model: "kimi".to_owned(),
+            usage: None,
+            asked: std::time::Duration::ZERO,
+        }
+    }
+
+    fn of(config: &Config, answer: &Answer) -> Vec<Parcel> {
+        let target = &config.targets["phone"];
+        messages(config.language, &config.jobs[0], target, answer)
+    }
+
+    /// Title and text of each message, and what goes with it.
+    fn shown(parcels: &[Parcel]) -> String {
+        let mut out = String::new();
+        for parcel in parcels {
+            let message = &parcel.message;
+            let title = message.title.as_deref().unwrap_or("no title");
+            writeln!(out, "{title}\n{}", message.message).unwrap();
+            if let Some(file) = &parcel.file {
+                writeln!(out, "file {}\n{}", file.name, file.text).unwrap();
+            }
+            for message in &parcel.instead {
+                let title = message.title.as_deref().unwrap_or("no title");
+                writeln!(out, "instead: {title}\n{}", message.message).unwrap();
+            }
+        }
+        out
+    }
+
+    const LONG: &str = "# 行情\n\n今日金价**上涨**，每克801.5元。\n\n近期走势平稳，成交清淡，市场等待数据。\n\n建议观望。";
+
+    #[test]
+    fn a_job_chooses_before_its_target() {
+        let target = r##"
+quotes = "drop"
+links = "append"
+code = "bare"
+tables = "rows"
+heading_marks = ["甲", "", "", "", "", ""]
+"##;
+        let job = r##"
+links = "drop"
+tables = "records"
+heading_marks = ["■", "", "", "", "", ""]
+"##;
+        let markdown = "# 题\n\n[名](https://example.com)\n\n> 引\n\n```sh\nls\n```\n\n|甲|乙|\n|-|-|\n|1|2|\n";
+        let both = of(&config("", target, job), &answer(markdown));
+        insta::assert_snapshot!(shown(&both), @r"
+        金价
+        ■ 题
+        名
+
+        ls
+
+        • 甲：1
+          乙：2
+        ");
+        let target_alone = of(&config("", target, ""), &answer(markdown));
+        insta::assert_snapshot!(shown(&target_alone), @r"
+        金价
+        甲 题
+        名 (https://example.com)
+
+        ls
+
+        甲 | 乙
+        1 | 2
+        ");
+    }
+
+    #[test]
+    fn the_width_decides_between_rows_and_records() {
+        let markdown = "|品种|价格|\n|-|-|\n|黄金|801.5|\n";
+        let text = |job| {
+            of(&config("", "width = 30", job), &answer(markdown))[0]
+                .message
+                .message
+                .clone()
+        };
+        insta::assert_snapshot!(text(""), @r"
+        品种 | 价格
+        黄金 | 801.5
+        ");
+        insta::assert_snapshot!(text("width = 10"), @r"
+        • 品种：黄金
+          价格：801.5
+        ");
+    }
+
+    #[test]
+    fn a_long_answer_is_split_or_truncated_or_attached() {
+        let with = |top: &str, long: &str| {
+            let target = format!("max_bytes = 100\nmax_parts = 3\nlong = \"{long}\"");
+            shown(&of(&config(top, &target, ""), &answer(LONG)))
+        };
+        insta::assert_snapshot!(with("", "split"), @r"
+        金价 (1/2)
+        📌 行情
+        今日金价上涨，每克801.5元。
+        金价 (2/2)
+        近期走势平稳，成交清淡，市场等待数据。
+
+        建议观望。
+        ");
+        insta::assert_snapshot!(with("", "truncate"), @r"
+        金价
+        📌 行情
+        今日金价上涨，每克801.5元。… (26 more characters)
+        ");
+        insta::assert_snapshot!(with("language = \"zh\"", "truncate"), @r"
+        金价
+        📌 行情
+        今日金价上涨，每克801.5元。…（还有 26 个字）
+        ");
+        insta::assert_snapshot!(with("", "attach"), @r"
+        金价
+        📌 行情
+        今日金价上涨，每克801.5元。…
+        file 金价-早报.md
+        # 行情
+
+        今日金价**上涨**，每克801.5元。
+
+        近期走势平稳，成交清淡，市场等待数据。
+
+        建议观望。
+        instead: 金价 (1/2)
+        📌 行情
+        今日金价上涨，每克801.5元。
+        instead: 金价 (2/2)
+        近期走势平稳，成交清淡，市场等待数据。
+
+        建议观望。
+        ");
+    }
+
+    #[test]
+    fn an_answer_that_fits_is_never_a_file() {
+        let parcels = of(
+            &config("", "long = \"attach\"", ""),
+            &answer("金价 **801**"),
+        );
+        insta::assert_snapshot!(shown(&parcels), @r"
+        金价
+        金价 801
+        ");
+    }
+
+    #[test]
+    fn beside_an_attachment_of_its_own_an_answer_is_split() {
+        let target = "max_bytes = 100\nlong = \"attach\"";
+        let job = "attach = \"https://example.com/a.png\"";
+        let parcels = of(&config("", target, job), &answer(LONG));
+        assert_eq!(parcels.len(), 2);
+        assert!(parcels.iter().all(|parcel| parcel.file.is_none()));
+        let first = parcels[0].message.attach.as_deref();
+        assert_eq!(first, Some("https://example.com/a.png"));
+    }
+
+    #[test]
+    fn an_answer_that_the_ai_did_not_finish_says_so() {
+        let cut = Answer {
+            truncated: true,
+            ..answer("金价 **801** 元，接")
+        };
+        insta::assert_snapshot!(shown(&of(&config("", "", ""), &cut)), @r"
+        金价
+        金价 801 元，接
+
+        (cut off: the AI stopped at its length limit)
+        ");
+        insta::assert_snapshot!(shown(&of(&config("language = \"zh\"", "", ""), &cut)), @r"
+        金价
+        金价 801 元，接
+
+        （回答不完整：AI 达到长度上限而中断）
+        ");
+        let long = Answer {
+            text: LONG.to_owned(),
+            ..cut
+        };
+        let target = "max_bytes = 100\nlong = \"attach\"";
+        let parcels = of(&config("language = \"zh\"", target, ""), &long);
+        let file = parcels[0].file.as_ref().unwrap();
+        assert!(
+            file.text
+                .ends_with("建议观望。\n\n（回答不完整：AI 达到长度上限而中断）"),
+            "{}",
+            file.text
+        );
     }
 }

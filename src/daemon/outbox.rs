@@ -213,3 +213,103 @@ fn owed(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use super::*;
+    use crate::config;
+
+    fn config(language: &str) -> Config {
+        let text = format!(
+            r#"
+timezone = "Asia/Shanghai"
+language = "{language}"
+[ai.kimi]
+api = "kimi"
+base_url = "http://127.0.0.1:8000/v1"
+tokens = "TOKEN1"
+[ntfy.phone]
+topic = "hotine"
+[[job]]
+name = "金价"
+cron = "0 8 * * *"
+prompt = "金价？"
+"#
+        );
+        config::parse(
+            &text,
+            Path::new("c.toml"),
+            at("2026-11-23T00:00:00Z"),
+            &BTreeMap::new(),
+        )
+        .unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    fn at(instant: &str) -> Timestamp {
+        instant.parse().unwrap()
+    }
+
+    #[test]
+    fn a_late_push_says_so_on_its_jobs_wall_clock() {
+        let line = |language: &str, now: &str| {
+            let config = config(language);
+            let due = at("2026-11-23T00:00:00Z");
+            late_line(config.language, &config.jobs[0], due, at(now))
+        };
+        let text = |line: &str| Some(line.to_owned());
+        assert_eq!(line("en", "2026-11-23T00:10:00Z"), None);
+        assert_eq!(
+            line("en", "2026-11-23T02:12:00Z"),
+            text("(due 08:00, sent 10:12)")
+        );
+        assert_eq!(
+            line("zh", "2026-11-23T02:12:00Z"),
+            text("（原定 08:00，实际 10:12 发送）")
+        );
+        assert_eq!(
+            line("en", "2026-11-23T16:30:00Z"),
+            text("(due 2026-11-23 08:00, sent 00:30)")
+        );
+        let longest = line("zh", "2026-11-23T16:30:00Z").unwrap();
+        assert_eq!(longest, "（原定 2026-11-23 08:00，实际 00:30 发送）");
+        assert!(
+            longest.len() < super::super::messages::LATE_ROOM,
+            "and its line end"
+        );
+    }
+
+    #[test]
+    fn a_notice_speaks_the_configs_language() {
+        let notice = |language: &str| {
+            let config = config(language);
+            let run = RunKey {
+                job: "金价".to_owned(),
+                scheduled_at: at("2026-11-23T00:00:00Z"),
+                trigger: "schedule".to_owned(),
+            };
+            let error = "ai.kimi: HTTP 500 — try later";
+            let now = at("2026-11-23T01:00:00Z");
+            let notices = notices(&config, &config.jobs[0], &run, error, now);
+            assert_eq!(notices.len(), 1);
+            notices[0].message.clone()
+        };
+        insta::assert_snapshot!(notice("en"), @r#"{"topic":"","message":"No answer for the run that was due 2026-11-23 08:00.\nai.kimi: HTTP 500 — try later","title":"金价 failed","tags":["warning"]}"#);
+        insta::assert_snapshot!(notice("zh"), @r#"{"topic":"","message":"原定 2026-11-23 08:00 的运行没有得到回答。\nai.kimi: HTTP 500 — try later","title":"金价 运行失败","tags":["warning"]}"#);
+    }
+
+    #[test]
+    fn each_language_tells_where_an_answer_that_was_not_pushed_is() {
+        let text =
+            |language| words::not_pushed(language, "2026-11-23 08:00", 17, "ntfy.phone: HTTP 403");
+        insta::assert_snapshot!(text(Language::En), @r"
+        The answer of the run that was due 2026-11-23 08:00 could not be pushed (`promptcron show 17` has it).
+        ntfy.phone: HTTP 403
+        ");
+        insta::assert_snapshot!(text(Language::Zh), @r"
+        原定 2026-11-23 08:00 的运行已有回答，但推送失败（用 `promptcron show 17` 查看回答）。
+        ntfy.phone: HTTP 403
+        ");
+    }
+}

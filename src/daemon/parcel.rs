@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_message_of_an_older_ledger_is_a_parcel() {
-        let json = r#"{"message":"金价 801","title":"金价","priority":2,"tags":["moneybag"]}"#;
+        let json =
+            r#"{"topic":"","message":"金价 801","title":"金价","priority":2,"tags":["moneybag"]}"#;
         let parcel: Parcel = serde_json::from_str(json).unwrap();
         let message: Message = serde_json::from_str(json).unwrap();
         assert_eq!(parcel, Parcel::from(message));
@@ -92,7 +93,7 @@ mod tests {
             instead: vec![message("一"), message("二")],
         };
         let json = serde_json::to_string(&parcel).unwrap();
-        insta::assert_snapshot!(json, @r#"{"message":"一…","file":{"name":"金价.md","text":"一二"},"instead":[{"message":"一"},{"message":"二"}]}"#);
+        insta::assert_snapshot!(json, @r#"{"topic":"","message":"一…","file":{"name":"金价.md","text":"一二"},"instead":[{"topic":"","message":"一"},{"topic":"","message":"二"}]}"#);
         assert_eq!(serde_json::from_str::<Parcel>(&json).unwrap(), parcel);
     }
 
