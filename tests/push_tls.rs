@@ -12,6 +12,7 @@ use std::{
 use promptcron::{
     config::{Network, Notification, Target},
     push::{Client, Disposition, Kind, Message},
+    render::{Long, TextChoices},
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
@@ -65,6 +66,8 @@ fn target(url: &str, ca: Option<Arc<[u8]>>) -> Target {
         auth: None,
         notification: Notification::default(),
         style: None,
+        text: TextChoices::default(),
+        long: Long::default(),
         network: Network { proxy: None, ca },
         max_bytes: 4_000,
         max_parts: 6,
