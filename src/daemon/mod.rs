@@ -9,6 +9,8 @@ mod beats;
 mod control;
 mod deliver;
 mod engine;
+#[cfg(test)]
+mod fixture;
 mod housekeeping;
 mod messages;
 mod outbox;

@@ -18,24 +18,39 @@ const IDLE: TimeDelta = TimeDelta::seconds(1);
 
 /// Claims until the stop signal, then drains.
 pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
+    // However this loop ends, the loops that wait for the last run must not wait for ever.
+    let _over = engine.runs_over.clone().drop_guard();
     let runs = TaskTracker::new();
+    let result = start_runs(&engine, &runs).await;
+    if result.is_err() {
+        engine.stop.at_once();
+    }
+    drain(&engine, &runs).await;
+    result
+}
+
+async fn start_runs(engine: &Arc<Engine>, runs: &TaskTracker) -> anyhow::Result<()> {
+    // Each run under way holds a clone: a reload may change how many there may be.
+    let slots = Arc::new(());
     while !engine.stop.is_stopping() {
         // Armed before the ledger is asked, so that nothing planned meanwhile is missed.
         let woken = engine.runner.notified();
         let now = engine.clock.now();
-        let free = free_slots(&engine, &runs);
+        let free = free_slots(engine, &slots);
         if free > 0 {
-            for claim in claim(&engine, free).await? {
-                let engine = engine.clone();
+            for claim in claim(engine, free).await? {
+                let (engine, slot) = (engine.clone(), slots.clone());
                 runs.spawn(async move {
                     carry_out(&engine, claim).await;
+                    // Free before anyone is woken to look for it.
+                    drop(slot);
                     engine.runner.notify_one();
                 });
             }
         }
         let next = engine.ledger.next_claimable_at().await?;
         let wake = next
-            .filter(|_| free_slots(&engine, &runs) > 0)
+            .filter(|_| free_slots(engine, &slots) > 0)
             .unwrap_or(now + IDLE)
             .min(now + IDLE);
         tokio::select! {
@@ -44,15 +59,14 @@ pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
             () = engine.stop.stopping() => {}
         }
     }
-    drain(&engine, &runs).await;
-    engine.runs_over.cancel();
     Ok(())
 }
 
-/// How many more runs may be under way; a reload may change how many that is.
-fn free_slots(engine: &Engine, runs: &TaskTracker) -> usize {
+/// How many more runs may be under way.
+fn free_slots(engine: &Engine, slots: &Arc<()>) -> usize {
+    let under_way = Arc::strong_count(slots) - 1;
     let most = engine.revision().config.max_in_flight;
-    most.saturating_sub(runs.len())
+    most.saturating_sub(under_way)
 }
 
 async fn claim(engine: &Engine, free: usize) -> anyhow::Result<Vec<Claim>> {
@@ -121,4 +135,28 @@ async fn drain(engine: &Engine, runs: &TaskTracker) {
         );
     }
     runs.wait().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
+
+    use super::*;
+    use crate::daemon::fixture;
+
+    #[tokio::test]
+    async fn a_claim_that_cannot_be_written_ends_the_other_loops_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = fixture::Hand::at("2030-03-01T07:59:00Z");
+        let engine = fixture::engine(folder.path(), "", clock.clone()).await;
+        super::super::scheduler::resume(&engine).await.unwrap();
+        clock.set("2030-03-01T08:00:00Z");
+        super::super::scheduler::resume(&engine).await.unwrap();
+        let file = SqliteConnectOptions::new().filename(engine.ledger.path());
+        let mut other = file.connect().await.unwrap();
+        let spoil = "alter table run rename column lease_owner to spoilt";
+        sqlx::query(spoil).execute(&mut other).await.unwrap();
+        assert!(run(engine.clone()).await.is_err());
+        assert!(engine.runs_over.is_cancelled());
+    }
 }
