@@ -44,7 +44,7 @@ pub(super) async fn run(engine: Arc<Engine>, mut beats: mpsc::Receiver<()>) -> a
             pruned_at = Some(now);
         }
         tokio::select! {
-            _ = beats.recv() => {}
+            Some(()) = beats.recv() => {}
             () = tokio::time::sleep(PATIENCE) => {}
             () = engine.runs_over.cancelled() => {}
         }
@@ -86,4 +86,24 @@ async fn prune(engine: &Engine) -> anyhow::Result<()> {
         info!(rows, "pruned what is older than it is kept");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::daemon::fixture;
+
+    #[tokio::test]
+    async fn beats_that_have_ended_do_not_keep_housekeeping_busy() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = fixture::Hand::at("2030-03-01T07:59:00Z");
+        let engine = fixture::engine(folder.path(), "", clock.clone()).await;
+        let (_, ended) = mpsc::channel(1);
+        let before = clock.readings.load(Ordering::Relaxed);
+        let busy = tokio::time::timeout(Duration::from_millis(500), run(engine, ended));
+        assert!(busy.await.is_err());
+        assert!(clock.readings.load(Ordering::Relaxed) - before < 20);
+    }
 }

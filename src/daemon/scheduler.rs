@@ -94,7 +94,7 @@ pub(super) async fn run(
         let wake = planner.next().unwrap_or(now + IDLE).min(now + IDLE);
         tokio::select! {
             () = engine.clock.sleep_until(wake) => {}
-            _ = beat.recv() => {}
+            Some(()) = beat.recv() => {}
             Some(changeover) = changeovers.recv() => {
                 change_over(&engine, &mut planner, changeover).await?;
             }
