@@ -92,7 +92,9 @@ pub async fn deliver_run(
 ) -> anyhow::Result<bool> {
     loop {
         for target in targets {
-            while send_next(engine, target, Some(run_id)).await? {}
+            while !engine.stop.is_interrupting()
+                && send_next(engine, target, Some(run_id)).await?
+            {}
         }
         let (owed, next) = engine.ledger.owed_of(run_id).await?;
         let now = engine.clock.now();
@@ -313,5 +315,64 @@ fn log_completed(run: &Completed) {
             reason,
             "failed"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        clock::SystemClock,
+        daemon::fixture,
+        ledger::{Answered, NewDelivery},
+        push::Message,
+    };
+
+    /// A run with one delivery that is due in `wait`.
+    async fn owing(engine: &Engine, wait: TimeDelta) -> RunId {
+        let now = engine.clock.now();
+        let (ledger, owner) = (&engine.ledger, engine.owner.as_str());
+        let claim = ledger.claim_manual("gold", owner, now, engine.lease_until());
+        let claim = claim.await.unwrap();
+        let number = ledger.start_attempt(&claim, "kimi", now).await.unwrap();
+        let answered = Answered {
+            number,
+            prompt: "金价？".to_owned(),
+            answer: "涨".to_owned(),
+            model: "kimi".to_owned(),
+            token_label: None,
+            asked_ms: 1,
+            ai: "kimi".to_owned(),
+            tokens: Vec::new(),
+        };
+        let deliveries = [NewDelivery {
+            kind: "answer",
+            target: "phone".to_owned(),
+            part: 1,
+            parts: 1,
+            sequence_id: "pc-1".to_owned(),
+            message: serde_json::to_string(&Message::default()).unwrap(),
+            bytes: 1,
+            next_at: now + wait,
+            give_up_at: now + TimeDelta::days(1),
+        }];
+        let written = ledger.answered(&claim, &answered, &deliveries, now);
+        written.await.unwrap();
+        claim.run_id
+    }
+
+    #[tokio::test]
+    async fn a_second_signal_ends_a_command_that_delivers() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = fixture::engine(folder.path(), "", Arc::new(SystemClock)).await;
+        let run_id = owing(&engine, TimeDelta::zero()).await;
+        engine.stop.at_once();
+        let until = engine.clock.now() + TimeDelta::minutes(1);
+        let targets = [Arc::from("phone")];
+        let ended = deliver_run(&engine, run_id, &targets, until);
+        let ended = tokio::time::timeout(Duration::from_secs(5), ended).await;
+        assert!(!ended.expect("it ends").unwrap());
     }
 }
