@@ -34,13 +34,15 @@ pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
     loop {
         // Armed before the ledger is asked, so that nothing owed meanwhile is missed.
         let woken = engine.deliverer.notified();
+        // Read before the ledger too: what the last run left is seen below.
+        let last = engine.stop.is_stopping() && engine.runs_over.is_cancelled();
         let now = engine.clock.now();
         for target in engine.ledger.due_targets(now).await? {
             if !engine.stop.is_interrupting() && busy.insert(target.clone()) {
                 workers.spawn(serve(engine.clone(), target));
             }
         }
-        if workers.is_empty() && engine.stop.is_stopping() && engine.runs_over.is_cancelled() {
+        if last && workers.is_empty() && !all_but_due(&engine, now).await? {
             return Ok(());
         }
         let wake = wake_at(&engine, now, &busy).await?;
@@ -52,9 +54,18 @@ pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
             }
             () = woken => {}
             () = engine.clock.sleep_until(wake) => {}
-            () = engine.runs_over.cancelled(), if !engine.runs_over.is_cancelled() => {}
+            () = engine.runs_over.cancelled(), if !last => {}
         }
     }
+}
+
+/// The next part of an answer follows this soon: it is not left for the next start.
+async fn all_but_due(engine: &Engine, now: Timestamp) -> anyhow::Result<bool> {
+    if engine.stop.is_interrupting() {
+        return Ok(false);
+    }
+    let next = engine.ledger.next_delivery_at().await?;
+    Ok(next.is_some_and(|next| next <= now + BETWEEN_PARTS))
 }
 
 async fn wake_at(
@@ -63,7 +74,8 @@ async fn wake_at(
     busy: &HashSet<String>,
 ) -> anyhow::Result<Timestamp> {
     let idle = now + IDLE;
-    if !busy.is_empty() {
+    // What is due stays due when nothing is sent any more.
+    if !busy.is_empty() || engine.stop.is_interrupting() {
         return Ok(idle);
     }
     let next = engine.ledger.next_delivery_at().await?;
@@ -92,9 +104,8 @@ pub async fn deliver_run(
 ) -> anyhow::Result<bool> {
     loop {
         for target in targets {
-            while !engine.stop.is_interrupting()
-                && send_next(engine, target, Some(run_id)).await?
-            {}
+            while !engine.stop.is_interrupting() && send_next(engine, target, Some(run_id)).await? {
+            }
         }
         let (owed, next) = engine.ledger.owed_of(run_id).await?;
         let now = engine.clock.now();
@@ -374,5 +385,17 @@ mod tests {
         let ended = deliver_run(&engine, run_id, &targets, until);
         let ended = tokio::time::timeout(Duration::from_secs(5), ended).await;
         assert!(!ended.expect("it ends").unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_part_that_is_all_but_due_is_sent_before_the_daemon_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = fixture::engine(folder.path(), "", Arc::new(SystemClock)).await;
+        let run_id = owing(&engine, TimeDelta::milliseconds(900)).await;
+        engine.stop.drain();
+        engine.runs_over.cancel();
+        run(engine.clone()).await.unwrap();
+        let deliveries = engine.ledger.deliveries(run_id).await.unwrap();
+        assert!(deliveries[0].attempts > 0);
     }
 }
