@@ -86,7 +86,9 @@ pub async fn run(
         hup,
         load,
     } = surroundings;
-    wait_for_a_sane_clock(&clock, &stop).await;
+    if !wait_for_a_sane_clock(&clock, &stop).await {
+        return Ok(());
+    }
     let _lock = DaemonLock::acquire(&config.ledger.0)?;
     let ledger = Ledger::open(&config.ledger.0, Access::Write).await?;
     announce(&config);
@@ -226,9 +228,13 @@ fn built_at() -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap_or_default()
 }
 
-async fn wait_for_a_sane_clock(clock: &SharedClock, stop: &Stop) {
+/// False: it was told to stop first; planning with such a clock would pull every cursor back to it.
+async fn wait_for_a_sane_clock(clock: &SharedClock, stop: &Stop) -> bool {
     let mut told = false;
-    while clock.now() < built_at() && !stop.is_stopping() {
+    while clock.now() < built_at() {
+        if stop.is_stopping() {
+            return false;
+        }
         if !told {
             tracing::error!(
                 now = %clock.now(),
@@ -242,6 +248,7 @@ async fn wait_for_a_sane_clock(clock: &SharedClock, stop: &Stop) {
             () = stop.stopping() => {}
         }
     }
+    true
 }
 
 fn announce(config: &Config) {
@@ -260,5 +267,21 @@ fn announce(config: &Config) {
     );
     for warning in &config.warnings {
         warn!("{warning}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stop_while_the_clock_is_insane_leaves_the_ledger_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = fixture::config(folder.path(), "");
+        let (path, stop) = (config.ledger.0.clone(), Stop::default());
+        stop.drain();
+        let clock = fixture::Hand::at("1970-01-01T00:00:07Z");
+        run(config, clock, stop, || {}).await.unwrap();
+        assert!(!path.exists());
     }
 }
