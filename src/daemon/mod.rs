@@ -125,7 +125,6 @@ impl Engine {
         }
         self.restore_tokens().await?;
         let planner = scheduler::resume(self).await?;
-        settle::settle(self).await?;
         housekeeping::beat(self).await?;
         Ok(planner)
     }
@@ -273,6 +272,9 @@ fn announce(config: &Config) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{clock::Clock as _, model::Timestamp};
+
+    const BEFORE: &str = "2030-03-01T07:59:00Z";
 
     #[tokio::test]
     async fn a_stop_while_the_clock_is_insane_leaves_the_ledger_alone() {
@@ -283,5 +285,27 @@ mod tests {
         let clock = fixture::Hand::at("1970-01-01T00:00:07Z");
         run(config, clock, stop, || {}).await.unwrap();
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn todays_run_is_not_skipped_for_one_that_was_never_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = fixture::Hand::at(BEFORE);
+        let engine = fixture::engine(folder.path(), "", clock.clone()).await;
+        engine.start().await.unwrap();
+        clock.set("2030-03-01T08:00:00Z");
+        engine.start().await.unwrap();
+        // Planned, and killed before it is claimed.
+        clock.set("2030-03-02T08:00:05Z");
+        engine.start().await.unwrap();
+        let now = clock.now();
+        let claims = engine.ledger.claim("daemon-2", now, now + LEASE, 4).await;
+        let claimed: Vec<_> = claims
+            .unwrap()
+            .iter()
+            .map(crate::ledger::Claim::scheduled_at)
+            .collect();
+        let today: Timestamp = "2030-03-02T08:00:00Z".parse().unwrap();
+        assert_eq!(claimed, [today]);
     }
 }

@@ -73,6 +73,12 @@ impl Planner {
         Some(&self.entries[*self.by_name.get(name)?].job)
     }
 
+    /// The newest instant of a job that is not yet in the ledger, at `now`.
+    pub(super) fn newest_due(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
+        let entry = &self.entries[*self.by_name.get(name)?];
+        schedule::pass_over(&entry.job.schedule, entry.cursor, now).map(|span| span.until)
+    }
+
     /// The jobs that are due at `now`; they are due again only once they are [`Self::planned`].
     pub(super) fn due(&mut self, now: Timestamp) -> Vec<usize> {
         let mut due = Vec::new();

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::{engine::Engine, planner::Planner, reload::Changeover, systemd};
+use super::{engine::Engine, planner::Planner, reload::Changeover, settle, systemd};
 use crate::{
     config::Config,
     ledger::{Planning, ScheduledJob},
@@ -22,10 +22,13 @@ const STEP: TimeDelta = TimeDelta::seconds(2);
 /// How long the loop sleeps when nothing is due: the beat wakes it anyway.
 const IDLE: TimeDelta = TimeDelta::hours(1);
 
-/// Reads where planning stands and plans what fell due since.
+/// Reads where planning stands, settles what was planned and never begun, and plans what fell due
+/// since.
 pub(super) async fn resume(engine: &Engine) -> anyhow::Result<Planner> {
     let now = engine.clock.now();
     let mut planner = sync(engine, &engine.revision().config, now).await?;
+    // Before anything is planned: a run that does not run any more must keep none from running.
+    settle::settle(engine, &planner, now).await?;
     plan(engine, &mut planner, now).await?;
     Ok(planner)
 }

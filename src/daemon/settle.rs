@@ -1,12 +1,13 @@
 //! What becomes, at start, of runs that were planned before the daemon went down and never begun:
-//! they are misfires like those that were never written, and the same policy decides.
+//! they are misfires like those that were never written, and the same policy decides. Settled before
+//! those are written, so that no occurrence is skipped for a run that is missed itself.
 
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use tracing::info;
 
-use super::engine::Engine;
+use super::{engine::Engine, planner::Planner};
 use crate::{
     config::Job,
     ledger::UnstartedRun,
@@ -18,8 +19,12 @@ use crate::{
 const GRACE: TimeDelta = TimeDelta::seconds(10);
 
 /// Ends what is too old to be begun now.
-pub(super) async fn settle(engine: &Engine) -> anyhow::Result<()> {
-    let now = engine.clock.now();
+pub(super) async fn settle(
+    engine: &Engine,
+    planner: &Planner,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let pauses = engine.ledger.pauses().await?;
     let revision = engine.revision();
     let mut by_job: HashMap<String, Vec<UnstartedRun>> = HashMap::new();
     for run in engine.ledger.unstarted(now - GRACE).await? {
@@ -29,7 +34,11 @@ pub(super) async fn settle(engine: &Engine) -> anyhow::Result<()> {
         let Some(job) = revision.job(&name) else {
             continue;
         };
-        let newer = engine.ledger.has_planned_since(&name, now - GRACE).await?;
+        let unwritten = planner
+            .newest_due(&name, now)
+            .filter(|at| !pauses.contains_key(&name) && now - *at <= window(job).max(GRACE));
+        let newer =
+            unwritten.is_some() || engine.ledger.has_planned_since(&name, now - GRACE).await?;
         for (run_id, reason) in too_old(job, &runs, newer, now) {
             engine
                 .ledger
@@ -47,7 +56,7 @@ pub(super) async fn settle(engine: &Engine) -> anyhow::Result<()> {
 }
 
 /// Of one job's runs, oldest first, those that do not run any more; `newer` tells that an
-/// occurrence of it is planned that is on time.
+/// occurrence of it is planned, or about to be, that runs instead.
 fn too_old(
     job: &Job,
     runs: &[UnstartedRun],
