@@ -164,10 +164,10 @@ async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::
 
 async fn send(engine: &Engine, owed: &Owed) -> Outcome {
     let revision = engine.revision();
-    let give_up = |error: String| Outcome::Failed {
-        error,
-        unknown: false,
-        notices: Vec::new(),
+    let job = revision.job(&owed.job);
+    let give_up = |error: String| {
+        let now = engine.clock.now();
+        failed(engine, &revision, owed, error, false, now)
     };
     let Some((target, client)) = revision.target(&owed.target) else {
         return give_up(format!(
@@ -179,7 +179,6 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
         Ok(parcel) => parcel,
         Err(error) => return give_up(format!("the message in the ledger cannot be read: {error}")),
     };
-    let job = revision.job(&owed.job);
     let message = &mut parcel.message;
     message.topic.clone_from(&target.topic);
     message.sequence_id = Some(owed.sequence_id.clone());
@@ -341,8 +340,12 @@ mod tests {
         push::Message,
     };
 
+    fn empty() -> String {
+        serde_json::to_string(&Message::default()).unwrap()
+    }
+
     /// A run with one delivery that is due in `wait`.
-    async fn owing(engine: &Engine, wait: TimeDelta) -> RunId {
+    async fn owing(engine: &Engine, wait: TimeDelta, message: String) -> RunId {
         let now = engine.clock.now();
         let (ledger, owner) = (&engine.ledger, engine.owner.as_str());
         let claim = ledger.claim_manual("gold", owner, now, engine.lease_until());
@@ -364,7 +367,7 @@ mod tests {
             part: 1,
             parts: 1,
             sequence_id: "pc-1".to_owned(),
-            message: serde_json::to_string(&Message::default()).unwrap(),
+            message,
             bytes: 1,
             next_at: now + wait,
             give_up_at: now + TimeDelta::days(1),
@@ -378,7 +381,7 @@ mod tests {
     async fn a_second_signal_ends_a_command_that_delivers() {
         let folder = tempfile::tempdir().unwrap();
         let engine = fixture::engine(folder.path(), "", Arc::new(SystemClock)).await;
-        let run_id = owing(&engine, TimeDelta::zero()).await;
+        let run_id = owing(&engine, TimeDelta::zero(), empty()).await;
         engine.stop.at_once();
         let until = engine.clock.now() + TimeDelta::minutes(1);
         let targets = [Arc::from("phone")];
@@ -391,11 +394,21 @@ mod tests {
     async fn a_part_that_is_all_but_due_is_sent_before_the_daemon_ends() {
         let folder = tempfile::tempdir().unwrap();
         let engine = fixture::engine(folder.path(), "", Arc::new(SystemClock)).await;
-        let run_id = owing(&engine, TimeDelta::milliseconds(900)).await;
+        let run_id = owing(&engine, TimeDelta::milliseconds(900), empty()).await;
         engine.stop.drain();
         engine.runs_over.cancel();
         run(engine.clone()).await.unwrap();
         let deliveries = engine.ledger.deliveries(run_id).await.unwrap();
         assert!(deliveries[0].attempts > 0);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_cannot_be_read_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = fixture::engine(folder.path(), "", Arc::new(SystemClock)).await;
+        let run_id = owing(&engine, TimeDelta::zero(), "{".to_owned()).await;
+        assert!(send_next(&engine, "phone", None).await.unwrap());
+        let deliveries = engine.ledger.deliveries(run_id).await.unwrap();
+        assert!(deliveries.iter().any(|delivery| delivery.kind == "notice"));
     }
 }
