@@ -45,6 +45,9 @@ pub use self::{
 /// How long a write waits for another process's short transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a statement waits for this process's others; one that takes longer is stuck.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// An open ledger; clones share its one connection.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -75,6 +78,8 @@ impl Ledger {
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
+            // The one connection is waited for as long as a slow disk takes to prune or to sync.
+            .acquire_timeout(PATIENCE)
             .before_acquire(|connection, _| Box::pin(whole(connection)))
             .connect_with(options(path, access))
             .await
