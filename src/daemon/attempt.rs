@@ -14,8 +14,8 @@ use super::{
 use crate::{
     ask::{self, Answer, AskError, Attempt, Next, Question, TokenState},
     config::Job,
-    ledger::{Answered, Claim, Failure, TokenRow},
-    model::RunState,
+    ledger::{Answered, AttemptRow, Claim, Failure, TokenRow},
+    model::{RunState, Timestamp},
 };
 
 /// A claimed run with what carries it out.
@@ -99,6 +99,11 @@ pub fn question(job: &Job) -> Question {
         use_search: job.use_search,
         conversation_id: None,
     }
+}
+
+/// Whether an earlier attempt got a failure for its answer: one that was cut off repeats nothing.
+fn has_failed(attempts: &[AttemptRow]) -> bool {
+    attempts.iter().any(|attempt| attempt.outcome == "failed")
 }
 
 /// The states of tokens as the ledger keeps them.
@@ -190,11 +195,12 @@ impl Running<'_> {
     async fn failed(&self, error: AskError, asked: Asked) -> anyhow::Result<Ended> {
         let engine = self.engine;
         let now = engine.clock.now();
+        let attempts = engine.ledger.attempts(self.claim.run_id).await?;
         let next_attempt_at = match error.next_step() {
             Next::GiveUp => None,
             _ if engine.tries_once => None,
-            _ if self.number > 1 && error.is_final_when_repeated() => None,
-            Next::NextAttempt | Next::AnotherToken => self.next_attempt(&error).await?,
+            _ if error.is_final_when_repeated() && has_failed(&attempts) => None,
+            Next::NextAttempt | Next::AnotherToken => self.next_attempt(&attempts, &error),
         };
         let failure = Failure {
             number: self.number,
@@ -231,24 +237,14 @@ impl Running<'_> {
     }
 
     /// Attempt times are rows: a restart goes on where the backoff was.
-    async fn next_attempt(
-        &self,
-        error: &AskError,
-    ) -> anyhow::Result<Option<crate::model::Timestamp>> {
-        let attempts = self.engine.ledger.attempts(self.claim.run_id).await?;
+    fn next_attempt(&self, attempts: &[AttemptRow], error: &AskError) -> Option<Timestamp> {
         let counted = attempts
             .iter()
             .filter(|attempt| attempt.outcome != "interrupted");
         let failed = i64::try_from(counted.count()).unwrap_or(i64::MAX);
         let deadline = self.claim.first_claimed_at() + self.job.retry_for;
         let now = self.engine.clock.now();
-        Ok(backoff::next_ask(
-            now,
-            failed,
-            deadline,
-            error.retry_at(),
-            backoff::roll(),
-        ))
+        backoff::next_ask(now, failed, deadline, error.retry_at(), backoff::roll())
     }
 
     /// The tokens that were tried in vain, each with its reason.
@@ -290,5 +286,29 @@ impl Running<'_> {
             reason = error,
             "failed"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(outcome: &str) -> AttemptRow {
+        AttemptRow {
+            number: 1,
+            started_at: 0,
+            finished_at: None,
+            outcome: outcome.to_owned(),
+            ai: "kimi".to_owned(),
+            token_label: None,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_was_cut_off_is_no_earlier_failure() {
+        let cut = ["interrupted", "lost", "asking"].map(attempt);
+        assert!(!has_failed(&cut));
+        assert!(has_failed(&[attempt("failed"), attempt("asking")]));
     }
 }
