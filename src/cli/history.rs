@@ -77,13 +77,11 @@ pub(super) fn run(config: &Config, args: &HistoryArgs) -> Result<(), Failure> {
     }
     if rows.is_empty() {
         println!("nothing has run yet");
+        return Ok(());
     }
-    let mut lines = vec![heads()];
+    let mut lines = vec![heads(&rows)];
     lines.extend(rows.iter().map(|row| cells(config, row)));
-    for line in table::lines(&lines)
-        .iter()
-        .skip(usize::from(rows.is_empty()))
-    {
+    for line in table::lines(&lines) {
         println!("{line}");
     }
     Ok(())
@@ -101,9 +99,14 @@ pub(super) async fn open(config: &Config) -> Result<Ledger, Failure> {
     Ok(Ledger::open(path, Access::Read).await?)
 }
 
-fn heads() -> Vec<String> {
+fn heads(rows: &[HistoryRow]) -> Vec<String> {
+    let why = if rows.iter().any(|row| why(row).is_some()) {
+        "why"
+    } else {
+        ""
+    };
     [
-        "run", "job", "due", "state", "asked", "pushed", "parts", "tries",
+        "run", "job", "due", "state", "asked", "pushed", "parts", "tries", why,
     ]
     .map(str::to_owned)
     .into()
@@ -124,31 +127,35 @@ fn cells(config: &Config, row: &HistoryRow) -> Vec<String> {
         ms(row.pushed_ms),
         row.parts.to_string(),
         row.attempts.to_string(),
+        why(row).unwrap_or_default().to_owned(),
     ]
 }
 
-/// `skipped(overlap)`, `missed(window) x 24`; a long reason is cut: `show` has all of it.
+/// `skipped(overlap)`, `missed(window) x 24`; a reason that is a sentence has a column of its own.
 fn state(row: &HistoryRow) -> String {
-    const MOST: usize = 40;
     let manual = if row.trigger == "manual" {
         " (by hand)"
     } else {
         ""
     };
-    let reason = row.reason.as_deref().map_or_else(String::new, |reason| {
-        let line = reason.lines().next().unwrap_or_default();
-        let short: String = line.chars().take(MOST).collect();
-        let more = if short.len() < reason.len() {
-            "…"
-        } else {
-            ""
-        };
-        format!("({short}{more})")
-    });
+    let reason = row.reason.as_deref().filter(|reason| is_word(reason));
+    let reason = reason.map_or_else(String::new, |reason| format!("({reason})"));
     let many = if row.instants > 1 {
         format!(" x {}", row.instants)
     } else {
         String::new()
     };
     format!("{}{reason}{many}{manual}", row.state)
+}
+
+/// The first line of a reason that is a sentence: the last column, so that nothing needs to be cut.
+fn why(row: &HistoryRow) -> Option<&str> {
+    let reason = row.reason.as_deref().filter(|reason| !is_word(reason))?;
+    reason.lines().next()
+}
+
+/// True for the short reasons of the states' vocabulary.
+fn is_word(reason: &str) -> bool {
+    const MOST: usize = 30;
+    reason.len() <= MOST && !reason.contains('\n')
 }
