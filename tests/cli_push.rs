@@ -85,6 +85,10 @@ fn an_empty_text_is_not_pushed() {
             (Some(2), ""),
             "{text:?}"
         );
+        assert_eq!(
+            output.stderr,
+            "there is nothing to push: the text is blank\n"
+        );
     }
     assert!(ntfy.requests().is_empty());
 }

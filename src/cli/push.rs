@@ -1,6 +1,6 @@
 //! `promptcron push`: a test message to a target.
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Args;
 
 use super::{Failure, block_on};
@@ -24,6 +24,10 @@ pub(super) struct PushArgs {
 /// Pushes one message, once, past the ledger.
 pub(super) fn run(config: &Config, args: &PushArgs) -> Result<(), Failure> {
     let target = find(config, &args.target).map_err(Failure::Config)?;
+    if args.text.trim().is_empty() {
+        let error = anyhow!("there is nothing to push: the text is blank");
+        return Err(Failure::Config(error));
+    }
     let notification = &target.notification;
     let message = Message {
         topic: target.topic.clone(),
