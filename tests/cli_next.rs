@@ -61,11 +61,11 @@ fn refused(arguments: &[&str]) -> String {
 fn every_enabled_job_is_listed_in_its_own_zone() {
     insta::assert_snapshot!(next(&["-n", "6", "--after", "2026-11-23T00:00:00+08:00"]), @r"
     2026-11-23 Mon 08:00:00 +08:00  Asia/Shanghai  gold
-    2026-11-23 Mon 08:00:00 +08:00  Asia/Shanghai  新闻      (+1m 616ms jitter)
+    2026-11-23 Mon 08:00:00 +08:00  Asia/Shanghai  新闻      (+1m jitter)
     2026-11-23 Mon 07:30:00 +01:00  Europe/Berlin  柏林天气
-    2026-11-23 Mon 20:00:00 +08:00  Asia/Shanghai  新闻      (+3m 5s 603ms jitter)
+    2026-11-23 Mon 20:00:00 +08:00  Asia/Shanghai  新闻      (+3m 5s jitter)
     2026-11-24 Tue 08:00:00 +08:00  Asia/Shanghai  gold
-    2026-11-24 Tue 08:00:00 +08:00  Asia/Shanghai  新闻      (+4m 9s 589ms jitter)
+    2026-11-24 Tue 08:00:00 +08:00  Asia/Shanghai  新闻      (+4m 9s jitter)
     ");
 }
 

@@ -1,6 +1,6 @@
 //! `promptcron next`: what is due next.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use anyhow::bail;
 use chrono::Utc;
@@ -144,8 +144,8 @@ fn line(job: &Job, at: Timestamp) -> Line<'_> {
 fn row(job: &Job, at: Timestamp) -> Vec<String> {
     let zone = job.schedule.zone();
     let jitter = delayed(job, at).map_or_else(String::new, |due| {
-        let delay = humantime::format_duration((due - at).to_std().unwrap_or_default());
-        format!("(+{delay} jitter)")
+        let delay = Duration::from_secs((due - at).num_seconds().unsigned_abs());
+        format!("(+{} jitter)", humantime::format_duration(delay))
     });
     vec![
         instant::local(at, zone),
