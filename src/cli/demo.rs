@@ -35,8 +35,8 @@ This is promptcron with two stand-ins on this machine, so it needs no token and 
 The daemon between them is the real one. Its config:
 ";
 
-const OUTRO: &str = "
-Next, with your own AI and phone:
+const OUTRO: &str = "\
+Next, with your own AI and phone (`cargo install --path .` makes promptcron a command):
   1. cp config.example.toml config.toml, and put in your token and your ntfy topic
   2. promptcron check           shows when each job is due
   3. promptcron once gold       asks once and rings your phone
@@ -53,7 +53,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let cleared = fs::remove_dir_all(&folder).context("cannot remove the demo's folder");
     shown?;
     cleared?;
-    println!("{OUTRO}");
+    print!("{OUTRO}");
     Ok(())
 }
 
@@ -186,7 +186,7 @@ async fn watch(
             message = pushes.recv() => message.context("the stand-in phone fell behind")?,
             () = stop.stopping() => return Ok(()),
         };
-        println!("{}\n", draw(&message, WIDTH));
+        println!("{}", draw(&message, WIDTH));
         if once {
             stop.drain();
         }
