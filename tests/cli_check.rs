@@ -159,7 +159,7 @@ ntfy = "phone"
     config.toml is valid: 1 job, 2 AI endpoints, 2 ntfy targets; ledger promptcron.db
     ok     ai.kimi (KIMI, token #1 …0001): answers
     FAILED ai.kimi (KIMI, model kimi, token #2 …0002): HTTP 200: the token's check says that it is not live — the token is dead or revoked: log in to Kimi again, copy a new refresh_token and put it in the config
-    ok     ai.local (OPENAI): answers, but its list has no model qwen
+    ok     ai.local (OPENAI): answers, but its list has no model qwen: check model
     FAILED ntfy.falsch (NTFY, topic hotine): HTTP 401, code 40101: unauthorized — the token or password is wrong: create a token (`ntfy token add USER`, or Account in the web app) and set it; see https://ntfy.sh/docs/publish/#authentication
     ok     ntfy.phone (NTFY, topic hotine): reachable, credentials of phil accepted, 250 of 250 messages left today; topic not readable (nor need it be); whether it takes pushes only a push tells
     ");

@@ -114,7 +114,10 @@ async fn probe_token(client: &ask::Client, endpoint: &Endpoint, token: Option<&T
     match client.probe(token).await {
         Ok(probe) => {
             let model = match probe.model_listed {
-                Some(false) => format!(", but its list has no model {}", endpoint.model),
+                Some(false) => format!(
+                    ", but its list has no model {}: check model",
+                    endpoint.model
+                ),
                 _ => String::new(),
             };
             println!(
