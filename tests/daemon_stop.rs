@@ -78,7 +78,9 @@ fn it_stops_at_once_where_nothing_runs() {
 
     let daemon = place.start(&["run"]);
     daemon.wait_for_log("starting");
-    let output = daemon.end(Signal::TERM);
+    daemon.signal(Signal::TERM);
+    // Less than the default of `drain`.
+    let output = daemon.wait(Duration::from_secs(20));
 
     assert_eq!(output.code, Some(0));
     assert!(
