@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn parts_fit_and_lose_nothing_but_white_space(text in answer(), max in 4_usize..80) {
+    fn parts_fit_and_lose_nothing_but_white_space(text in answer(), max in 7_usize..80) {
         let parts = split(&text, None, &limits(max, usize::MAX), Language::En);
         let joined: String = parts.iter().map(|part| without_space(&part.text)).collect();
         prop_assert_eq!(joined, without_space(&text));
@@ -242,7 +242,7 @@ fn unicodes_own_graphemes_stay_whole() {
             .map(|grapheme| grapheme.len())
             .max()
             .unwrap_or_default();
-        for max in longest.max(4)..longest + 9 {
+        for max in longest.max(7)..longest + 9 {
             let parts = split(&text, None, &limits(max, usize::MAX), Language::En);
             let got: Vec<&str> = parts
                 .iter()

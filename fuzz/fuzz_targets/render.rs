@@ -4,9 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use promptcron::render::{
-    Code, Links, Quotes, Sources, Style, Tables, TextOptions, page, render,
-};
+use promptcron::render::{Code, Links, Quotes, Sources, Style, Tables, TextOptions, page, render};
 
 fuzz_target!(|input: (u8, &str)| {
     let (choice, markdown) = input;
@@ -15,15 +13,30 @@ fuzz_target!(|input: (u8, &str)| {
         quotes: if bit(0) { Quotes::Drop } else { Quotes::Keep },
         links: if bit(1) { Links::Append } else { Links::Drop },
         code: if bit(2) { Code::Bare } else { Code::Fence },
-        tables: if bit(3) { Tables::Records } else { Tables::Auto },
+        tables: if bit(3) {
+            Tables::Records
+        } else {
+            Tables::Auto
+        },
         ..TextOptions::default()
     };
     let sources = if bit(4) { Sources::Keep } else { Sources::Cut };
     let text = render(markdown, Style::Plain, sources, &options);
     assert_eq!(text.trim(), text, "a phone text is trimmed");
-    assert_eq!(text.is_empty(), markdown.trim().is_empty(), "an answer is never lost");
-    render(markdown, Style::Classic, sources, &options);
+    assert_eq!(
+        text.is_empty(),
+        markdown.trim().is_empty(),
+        "an answer is never lost"
+    );
+    let classic = render(markdown, Style::Classic, sources, &options);
+    assert!(
+        classic.len() <= 2 * markdown.len() + 8,
+        "classic writes no more than its marks"
+    );
     if bit(5) {
-        assert!(!page(markdown, None).contains("<script"), "a page has no script");
+        assert!(
+            !page(markdown, None).contains("<script"),
+            "a page has no script"
+        );
     }
 });

@@ -31,7 +31,7 @@ pub struct RenderArgs {
     #[arg(long, value_enum, default_value_t)]
     pub sources: Sources,
     /// Splits the text into parts of at most this many bytes (1500 for --json and on a terminal).
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(4..=4095))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(7..=4095))]
     pub max_bytes: Option<u16>,
     /// The most parts; the last one then says how much is missing.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..))]
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn json_lists_the_parts() {
         let json = output(
-            &["--json", "--max-bytes", "6", "--title", "金"],
+            &["--json", "--max-bytes", "7", "--title", "金"],
             "一二三四",
             false,
         );

@@ -8,8 +8,8 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::fence;
 use crate::model::Language;
 
-/// The smallest limit that is honoured: the longest character takes four bytes.
-const LEAST_BYTES: usize = 4;
+/// The smallest limit that is honoured: a character takes up to four bytes, … takes three.
+const LEAST_BYTES: usize = 7;
 
 /// What closes a quotation or a bracket after the end of a sentence.
 const CLOSERS: &str = "”’」』）】》";
@@ -21,7 +21,7 @@ const LATIN_ENDS: &str = ".!?;";
 /// How long and how many the parts may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SplitLimits {
-    /// The most bytes of UTF-8 in one part, its title not counted; below 4 counts as 4.
+    /// The most bytes of UTF-8 in one part, its title not counted; below 7 counts as 7.
     pub max_bytes: usize,
     /// The most parts; below 1 counts as 1.
     pub max_parts: usize,
@@ -192,6 +192,7 @@ impl<'t> Cutter<'t> {
         let missing_from = |at: usize| trim_start(&self.text[at..]).graphemes(true).count();
         let widest = notice(missing_from(at), language);
         let room = self.max_bytes.saturating_sub(widest.len());
+        // Too narrow for the words: the ellipsis alone has to do.
         if room < LEAST_BYTES {
             return format!("{}…", self.piece(at, self.max_bytes - "…".len()));
         }
@@ -348,7 +349,7 @@ mod tests {
     #[test]
     fn parts_are_numbered_after_the_title() {
         let limits = SplitLimits {
-            max_bytes: 6,
+            max_bytes: 7,
             max_parts: 6,
         };
         let titles = |title| -> Vec<Option<String>> {
@@ -400,6 +401,16 @@ mod tests {
             texts("```\naaaa aaaa\nbbbb bbbb\n```", 20),
             ["```\naaaa aaaa", "bbbb bbbb\n```"]
         );
+    }
+
+    #[test]
+    fn the_narrowest_limit_holds_too() {
+        let limits = SplitLimits {
+            max_bytes: 0,
+            max_parts: 1,
+        };
+        let parts = split("👍👍👍", None, &limits, Language::En);
+        assert_eq!(parts[0].text, "👍…");
     }
 
     #[test]
