@@ -49,7 +49,7 @@ fn gfm_examples_keep_their_words() {
 }
 
 fn check(file: &str, least: usize, allowed: &[(usize, &str)]) {
-    let examples = examples(file);
+    let (examples, html) = (examples(file), Html::new());
     assert!(
         examples.len() >= least,
         "{file}: {} examples, {least} were expected",
@@ -61,9 +61,9 @@ fn check(file: &str, least: usize, allowed: &[(usize, &str)]) {
     };
     let (mut checked, mut failures, mut report): (_, Vec<usize>, _) =
         (0, Vec::new(), String::new());
-    for example in examples.iter().filter(|example| !has_raw_html(example)) {
+    for example in examples.iter().filter(|example| !html.is_raw(example)) {
         let text = render(&example.markdown, Style::Plain, Sources::Keep, &options);
-        let visible = visible(&example.html);
+        let visible = html.visible(&example.html);
         let wanted = words(&visible);
         checked += 1;
         if !is_subsequence(&wanted, &words(&text)) {
@@ -136,25 +136,40 @@ fn examples(file: &str) -> Vec<Example> {
     examples
 }
 
-fn has_raw_html(example: &Example) -> bool {
-    let ours = "p|h[1-6]|ul|ol|li|blockquote|pre|code|em|strong|a|img|hr|br|table|thead|tbody|tr|td|th|del|input";
-    let own_tags = Regex::new(&format!(r"^</?(?:{ours})\b")).expect("a pattern");
-    let tags = Regex::new("<[a-zA-Z!?/][^>]*").expect("a pattern");
-    let is_section = matches!(example.section.as_str(), "HTML blocks" | "Raw HTML");
-    is_section
-        || tags
-            .find_iter(&example.html)
-            .any(|tag| !own_tags.is_match(tag.as_str()))
+/// The patterns of HTML that the checker needs, compiled once.
+struct Html {
+    own_tag: Regex,
+    any_tag: Regex,
+    inline: Regex,
+    image: Regex,
+    tag: Regex,
 }
 
-/// What a browser would show of HTML, the words of images included.
-fn visible(html: &str) -> String {
-    let inline = Regex::new("</?(?:em|strong|a|code|del)(?: [^>]*)?>").expect("a pattern");
-    let images = Regex::new(r#"<img [^>]*alt="([^"]*)"[^>]*>"#).expect("a pattern");
-    let tags = Regex::new("<[^>]*>").expect("a pattern");
-    let html = images.replace_all(html, " $1 ");
-    let html = inline.replace_all(&html, "");
-    html_escape::decode_html_entities(&tags.replace_all(&html, "\n")).into_owned()
+impl Html {
+    fn new() -> Self {
+        let pattern = |text: &str| Regex::new(text).expect("a pattern");
+        let own = "p|h[1-6]|ul|ol|li|blockquote|pre|code|em|strong|a|img|hr|br|table|thead|tbody|tr|td|th|del|input";
+        Self {
+            own_tag: pattern(&format!(r"^</?(?:{own})\b")),
+            any_tag: pattern("<[a-zA-Z!?/][^>]*"),
+            inline: pattern("</?(?:em|strong|a|code|del)(?: [^>]*)?>"),
+            image: pattern(r#"<img [^>]*alt="([^"]*)"[^>]*>"#),
+            tag: pattern("<[^>]*>"),
+        }
+    }
+
+    fn is_raw(&self, example: &Example) -> bool {
+        let is_section = matches!(example.section.as_str(), "HTML blocks" | "Raw HTML");
+        let mut tags = self.any_tag.find_iter(&example.html);
+        is_section || tags.any(|tag| !self.own_tag.is_match(tag.as_str()))
+    }
+
+    /// What a browser would show of HTML, the words of images included.
+    fn visible(&self, html: &str) -> String {
+        let html = self.image.replace_all(html, " $1 ");
+        let html = self.inline.replace_all(&html, "");
+        html_escape::decode_html_entities(&self.tag.replace_all(&html, "\n")).into_owned()
+    }
 }
 
 fn words(text: &str) -> Vec<&str> {
