@@ -61,7 +61,7 @@ fn long(bytes: usize) -> Message {
 }
 
 async fn push(target: &Target) -> Result<Receipt, PushError> {
-    let client = Client::with_timeout(&target.network, Duration::from_millis(500)).unwrap();
+    let client = Client::with_timeout(&target.way(), Duration::from_millis(500)).unwrap();
     client.push(target, &message()).await
 }
 
@@ -312,7 +312,7 @@ async fn a_text_that_became_a_file_is_no_success() {
         ..Settings::default()
     });
     let target = target(&ntfy.url());
-    let client = Client::new(&target.network).unwrap();
+    let client = Client::new(&target.way()).unwrap();
     client.push(&target, &long(4095)).await.unwrap();
     let error = client.push(&target, &long(4096)).await.unwrap_err();
     assert_eq!(
@@ -329,7 +329,7 @@ async fn a_server_without_attachments_refuses_long_texts() {
         ..Settings::default()
     });
     let target = target(&ntfy.url());
-    let client = Client::new(&target.network).unwrap();
+    let client = Client::new(&target.way()).unwrap();
     let error = client.push(&target, &long(4097)).await.unwrap_err();
     insta::assert_snapshot!(said(&error, &ntfy), @"ntfy.phone (http://ntfy, topic hotine): HTTP 400, code 40014: invalid request: attachments not allowed — this server takes no files, and a text of 4096 bytes or more is one to ntfy: set max_bytes to 4000 or less; see https://ntfy.sh/docs/config/#attachments");
     let error = client.push(&target, &long(8192)).await.unwrap_err();
@@ -347,7 +347,7 @@ async fn an_attachment_that_was_asked_for_is_a_success() {
         attach: Some("https://example.com/chart.png".to_owned()),
         ..message()
     };
-    let client = Client::new(&target.network).unwrap();
+    let client = Client::new(&target.way()).unwrap();
     client.push(&target, &message).await.unwrap();
     assert!(ntfy.messages("hotine")[0].contains_key("attachment"));
 }
@@ -426,7 +426,7 @@ async fn a_proxy_is_used_where_one_is_set() {
         network,
         ..target("http://ntfy.invalid/")
     };
-    let client = Client::new(&target.network).unwrap();
+    let client = Client::new(&target.way()).unwrap();
     // A proxy is asked for the whole address, which the stand-in takes for a wrong path.
     let error = client.push(&target, &message()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
@@ -438,7 +438,7 @@ async fn a_proxy_is_used_where_one_is_set() {
 async fn health_is_told_without_a_push() {
     let ntfy = guarded();
     let open = FakeNtfy::start();
-    let ask = async |target: &Target| Client::new(&target.network).unwrap().health(target).await;
+    let ask = async |target: &Target| Client::new(&target.way()).unwrap().health(target).await;
     let known = ask(&with_token(&ntfy.url(), "tk_right")).await.unwrap();
     let public = ask(&target(&open.url())).await.unwrap();
     let wrong = ask(&with_token(&ntfy.url(), "tk_wrong")).await.unwrap_err();

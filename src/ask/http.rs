@@ -1,14 +1,14 @@
 //! What both wire forms share: one HTTP client per endpoint, bounded replies, failures below the protocol.
 
-use std::{error::Error, net::IpAddr, time::Duration};
+use std::{error::Error, time::Duration};
 
 use chrono::{DateTime, Utc};
 use reqwest::{
-    Certificate, Proxy, RequestBuilder, StatusCode,
+    RequestBuilder, StatusCode,
     header::{self, HeaderMap},
     redirect,
 };
-use url::{Host, Url};
+use url::Url;
 
 use super::{error::Failure, kind::ErrorKind};
 use crate::config::types::Network;
@@ -20,55 +20,19 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest reply that is read.
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
-/// A client for one endpoint. Where no TLS can be needed the system's certificates are not read: that costs
-/// milliseconds at every start, a megabyte, and fails on a machine without any.
+/// A client for one endpoint.
 pub(super) fn client(
     base_url: &Url,
     network: &Network,
     timeout: Duration,
 ) -> reqwest::Result<reqwest::Client> {
-    let mut builder = reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .user_agent(concat!("promptcron/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT);
-    if let Some(proxy) = &network.proxy {
-        builder = builder.proxy(Proxy::all(proxy.clone())?);
-    } else if is_loopback(base_url) {
-        builder = builder.no_proxy();
-    }
-    if let Some(pem) = &network.ca {
-        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem)?);
-    } else if !may_need_tls(base_url, network) {
-        builder = builder.tls_certs_only([]);
-    }
-    builder.build()
-}
-
-/// True where the environment's proxy could not reach the server in any case.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
-        Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
-        None => false,
-    }
-}
-
-/// False where neither the server nor a proxy before it is spoken to over TLS.
-fn may_need_tls(base_url: &Url, network: &Network) -> bool {
-    let proxy_by_tls = match &network.proxy {
-        Some(proxy) => proxy.scheme() == "https",
-        None => {
-            !is_loopback(base_url)
-                && ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
-                    .iter()
-                    .filter_map(|name| std::env::var(name).ok())
-                    .any(|proxy| proxy.starts_with("https:"))
-        }
-    };
-    base_url.scheme() == "https" || proxy_by_tls
+    network.way_to(base_url).client(builder)
 }
 
 /// The endpoint's address with `path` behind it; a query of its own (`?api-version=`) stays.
@@ -226,36 +190,6 @@ mod tests {
             ("http://h/v1?a=b", "http://h/v1/chat/completions?a=b"),
         ] {
             assert_eq!(join(&url(base), &path).as_str(), joined);
-        }
-    }
-
-    #[test]
-    fn certificates_are_read_only_where_tls_is_spoken() {
-        let plain = Network::default();
-        assert!(!may_need_tls(&url("http://127.0.0.1:8000/v1"), &plain));
-        assert!(may_need_tls(&url("https://127.0.0.1:8000/v1"), &plain));
-        let by_tls = Network {
-            proxy: Some(url("https://proxy:3128")),
-            ca: None,
-        };
-        assert!(may_need_tls(&url("http://ai.example/v1"), &by_tls));
-        let by_socks = Network {
-            proxy: Some(url("socks5://127.0.0.1:1080")),
-            ca: None,
-        };
-        assert!(!may_need_tls(&url("http://ai.example/v1"), &by_socks));
-    }
-
-    #[test]
-    fn loopback_is_known_in_all_its_forms() {
-        for (text, loopback) in [
-            ("http://127.0.0.1:1/v1", true),
-            ("http://[::1]:1/v1", true),
-            ("http://localhost/v1", true),
-            ("http://10.0.0.1/v1", false),
-            ("http://kimi:8000/v1", false),
-        ] {
-            assert_eq!(is_loopback(&url(text)), loopback, "{text}");
         }
     }
 }

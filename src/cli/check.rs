@@ -131,7 +131,7 @@ async fn probe_token(client: &ask::Client, endpoint: &Endpoint, token: Option<&T
 }
 
 async fn visit(target: &Target) -> bool {
-    let health = match push::Client::new(&target.network) {
+    let health = match push::Client::new(&target.way()) {
         Ok(client) => client.health(target).await,
         Err(error) => return print_bad(&format!("ntfy.{}: {error:#}", target.name)),
     };

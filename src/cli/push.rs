@@ -48,7 +48,7 @@ pub(super) fn run(config: &Config, args: &PushArgs) -> Result<(), Failure> {
 }
 
 async fn push(target: &Target, message: &Message) -> anyhow::Result<Receipt> {
-    Ok(Client::new(&target.network)?.push(target, message).await?)
+    Ok(Client::new(&target.way())?.push(target, message).await?)
 }
 
 fn find<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Target> {

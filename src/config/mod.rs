@@ -30,6 +30,7 @@ mod text;
 mod tokens;
 pub mod types;
 mod urls;
+mod way;
 mod zone;
 
 use std::{fs, path::Path};
@@ -42,6 +43,7 @@ pub use ledger::ledger_of;
 pub use locate::{NoFile, locate};
 pub use root::parse;
 pub use types::*;
+pub use way::Way;
 
 use crate::model::Timestamp;
 

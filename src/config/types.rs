@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::way::Way;
 use crate::{
     model::{JobName, Language},
     render::{Long, Style, TextChoices},
@@ -183,6 +184,14 @@ pub struct Target {
     pub max_bytes: usize,
     /// The most messages one answer becomes; default 6.
     pub max_parts: usize,
+}
+
+impl Target {
+    /// The way to its server.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        self.network.way_to(&self.server)
+    }
 }
 
 /// How a target is told who we are. Its Debug shows no secret (`SecretString`).

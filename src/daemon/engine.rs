@@ -1,7 +1,7 @@
 //! What the loops share: the ledger, the clock, the running config with its clients, wake-ups.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fmt,
     future::Future,
     hash::{BuildHasher, RandomState},
@@ -21,7 +21,7 @@ use super::{LEASE, status, stop::Stop};
 use crate::{
     ask,
     clock::SharedClock,
-    config::{Config, Endpoint, Job, Network, Target},
+    config::{Config, Endpoint, Job, Target, Way},
     ledger::{Ledger, LedgerError},
     model::{JobName, Timestamp, from_ms, to_ms},
     push,
@@ -106,8 +106,8 @@ pub struct Revision {
     pub config: Config,
     jobs: HashMap<JobName, Arc<Job>>,
     endpoints: HashMap<Arc<str>, Arc<AskEndpoint>>,
-    /// Targets that go the same way out share a client.
-    pushers: HashMap<Network, push::Client>,
+    /// Targets on the same way share a client.
+    pushers: HashMap<Way, push::Client>,
 }
 
 impl Revision {
@@ -137,18 +137,7 @@ impl Revision {
             ))
         });
         let endpoints = endpoints.collect::<anyhow::Result<_>>()?;
-        let mut pushers = HashMap::new();
-        for target in config.targets.values() {
-            if !pushers.contains_key(&target.network) {
-                let known = before.and_then(|before| before.pushers.get(&target.network));
-                let client = match known {
-                    Some(client) => client.clone(),
-                    None => push::Client::new(&target.network)
-                        .with_context(|| format!("ntfy.{}", target.name))?,
-                };
-                pushers.insert(target.network.clone(), client);
-            }
-        }
+        let pushers = pushers(&config, before)?;
         let named = |job: &Arc<Job>| (job.name.clone(), job.clone());
         Ok(Self {
             jobs: config.jobs.iter().map(named).collect(),
@@ -179,8 +168,28 @@ impl Revision {
     #[must_use]
     pub fn target(&self, name: &str) -> Option<(&Arc<Target>, &push::Client)> {
         let target = self.config.targets.get(name)?;
-        Some((target, self.pushers.get(&target.network)?))
+        Some((target, self.pushers.get(&target.way())?))
     }
+}
+
+fn pushers(
+    config: &Config,
+    before: Option<&Revision>,
+) -> anyhow::Result<HashMap<Way, push::Client>> {
+    let mut pushers = HashMap::new();
+    for target in config.targets.values() {
+        if let Entry::Vacant(new) = pushers.entry(target.way()) {
+            let known = before.and_then(|before| before.pushers.get(new.key()));
+            let client = match known {
+                Some(client) => client.clone(),
+                None => {
+                    push::Client::new(new.key()).with_context(|| format!("ntfy.{}", target.name))?
+                }
+            };
+            new.insert(client);
+        }
+    }
+    Ok(pushers)
 }
 
 /// What people are told of the daemon.

@@ -257,7 +257,7 @@ mod tests {
     }
 
     async fn push(target: &Target, message: &Message) -> Result<Receipt, PushError> {
-        let client = Client::new(&Network::default()).unwrap();
+        let client = Client::new(&target.way()).unwrap();
         client.push(target, message).await
     }
 
@@ -318,7 +318,7 @@ mod tests {
     #[tokio::test]
     async fn its_health_is_that_of_a_server() {
         let (_inbox, target, _stop) = inbox().await;
-        let client = Client::new(&Network::default()).unwrap();
+        let client = Client::new(&target.way()).unwrap();
         let health = client.health(&target).await.unwrap();
         assert!(health.readable && health.account.is_none());
         let lost = Target {

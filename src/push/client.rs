@@ -14,7 +14,7 @@ use super::{
     message::Message,
     reply::{self, Receipt, Reply},
 };
-use crate::config::{Auth, Network, Target};
+use crate::config::{Auth, Target, Way};
 
 /// How long a server may take to accept a connection, with the name's lookup and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const IDLE: Duration = Duration::from_secs(15);
 /// writes `<`, `>` and `&` as six bytes.
 const MAX_REPLY_BYTES: usize = 64 * 1024;
 
-/// A way to the servers behind one [`Network`]; cheap to clone.
+/// A client for the servers that lie on one [`Way`]; cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -46,40 +46,29 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Sets up the way out: proxy, certificates, limits of time.
+    /// Sets it up: proxy, certificates, limits of time.
     ///
     /// # Errors
     /// A proxy or certificate that cannot be used, and a system without any CA certificates.
-    pub fn new(network: &Network) -> anyhow::Result<Self> {
-        Self::with_timeout(network, TIMEOUT)
+    pub fn new(way: &Way) -> anyhow::Result<Self> {
+        Self::with_timeout(way, TIMEOUT)
     }
 
     /// The same with a limit of its own for the whole request.
     ///
     /// # Errors
     /// As [`Client::new`].
-    pub fn with_timeout(network: &Network, timeout: Duration) -> anyhow::Result<Self> {
-        let mut builder = reqwest::Client::builder()
+    pub fn with_timeout(way: &Way, timeout: Duration) -> anyhow::Result<Self> {
+        let builder = reqwest::Client::builder()
             .user_agent(concat!("promptcron/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)
             .pool_idle_timeout(IDLE)
             // A redirected POST becomes a GET in most clients, and nothing is pushed.
             .redirect(redirect::Policy::none());
-        if let Some(proxy) = &network.proxy {
-            let proxy = reqwest::Proxy::all(proxy.as_str())
-                .map_err(reqwest::Error::without_url)
-                .context("cannot use the proxy: check its address")?;
-            builder = builder.proxy(proxy);
-        }
-        if let Some(pem) = &network.ca {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem)
-                .context("cannot use ca_file: it must hold PEM certificates")?;
-            builder = builder.tls_certs_merge(certificates);
-        }
-        let http = builder
-            .build()
-            .context("cannot set up HTTPS: is a CA bundle (ca-certificates) installed?")?;
+        let http = way.client(builder).map_err(reqwest::Error::without_url).context(
+            "cannot prepare the connection: check proxy and ca_file, and that the system's CA certificates are installed",
+        )?;
         Ok(Self { http })
     }
 
