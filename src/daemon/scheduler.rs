@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Instant};
 use anyhow::Context;
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{engine::Engine, planner::Planner, reload::Changeover, settle, systemd};
 use crate::{
@@ -166,6 +166,12 @@ async fn plan(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow:
         .await?
         .is_some()
     {
+        debug!(
+            runs = planning.occurrences.len(),
+            ranges = planning.ranges.len(),
+            durable_at_us = engine.clock.now().timestamp_micros(),
+            "planned"
+        );
         planner.planned(&due, &planning, now);
         engine.runner.notify_one();
         tell_next(engine, planner);
