@@ -1,0 +1,86 @@
+"""How late: from a nominal second to the durable row and to the request, many jobs due at once."""
+
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import daemon, machine
+
+# How long the slowest burst may take from its second to its last request.
+PATIENCE_S = 180
+
+
+@dataclass
+class Spread:
+    """Lateness in ms: of each round p50, p99 and max, then their medians over the rounds."""
+
+    p50: float
+    p99: float
+    longest: float
+    rounds: int
+
+
+def spread(rounds: list[list[float]]) -> Spread:
+    """Medians over rounds, each a list of lateness in ms."""
+    quantiles = [
+        (machine.quantile(one, 0.5), machine.quantile(one, 0.99), max(one)) for one in rounds
+    ]
+    p50, p99, longest = (statistics.median(column) for column in zip(*quantiles))
+    return Spread(p50, p99, longest, len(rounds))
+
+
+@dataclass
+class Burst:
+    """What one number of jobs that are due in one second gave."""
+
+    durable: Spread
+    request: Spread
+    # From the nominal second to the last push, in seconds: the whole pipeline.
+    all_pushed_s: float
+
+
+def measure(program: Path, server: Path, jobs: int, rounds: int) -> Burst:
+    """Fresh daemons, fresh ledgers, `jobs` due in one second, 1,000 asked at once."""
+    durable, request, pushed = [], [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="promptcron-bench-") as folder:
+            rows, asked, done = _round(program, server, Path(folder), jobs)
+        durable.append(rows)
+        request.append(asked)
+        pushed.append(done)
+    return Burst(spread(durable), spread(request), statistics.median(pushed))
+
+
+def _round(
+    program: Path, server: Path, folder: Path, jobs: int
+) -> tuple[list[float], list[float], float]:
+    with daemon.Servers(server) as servers:
+        due = int(time.time()) + 3 + jobs // 4_000
+        crons = [daemon.once_at(due)] * jobs
+        daemon.write_config(folder, servers.port, crons, max_in_flight=1_000)
+        with daemon.Daemon(program, folder, level="debug") as running:
+            if time.time() > due - 0.5:
+                raise RuntimeError("the daemon was not ready in time: the machine is too busy")
+            time.sleep(max(0.0, due - time.time()) + 0.5)
+            _wait_for(servers, jobs)
+            planned = running.events("planned")
+        rows = [
+            event["durable_at_us"] / 1e3 - due * 1e3
+            for event in planned
+            for _ in range(event["runs"])
+        ]
+        asked = [at / 1e3 - due * 1e3 for at in servers.asked_us()]
+        if len(rows) != jobs or len(asked) != jobs:
+            raise RuntimeError(f"{jobs} were due, {len(rows)} planned, {len(asked)} asked")
+        return rows, asked, max(servers.pushed_us()) / 1e6 - due
+
+
+def _wait_for(servers: daemon.Servers, jobs: int) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while len(servers.pushed_us()) < jobs:
+        if time.monotonic() > until:
+            raise RuntimeError(f"not all of {jobs} were pushed within {PATIENCE_S} s")
+        # Seldom: looking takes CPU time from what is measured.
+        time.sleep(0.5)
