@@ -68,7 +68,7 @@ impl<'r> Jobs<'r> {
     }
 
     /// Reads one job; None where something is wrong with it, which is reported.
-    pub(super) fn read(&mut self, section: &Section<'r>) -> Option<Job> {
+    pub(super) fn read(&mut self, section: &Section<'_>) -> Option<Job> {
         let name = self.name(section);
         let enabled = section.read("enabled", Item::bool).unwrap_or(true);
         let schedule = self.schedule(section, enabled);
@@ -111,7 +111,7 @@ impl<'r> Jobs<'r> {
         })
     }
 
-    fn name(&mut self, section: &Section<'r>) -> Option<JobName> {
+    fn name(&mut self, section: &Section<'_>) -> Option<JobName> {
         let name = section.required("name", "name = \"NAME\"", name)?;
         let at = section.item("name")?.at;
         if let Some(first) = self.names.get(&name) {
@@ -127,7 +127,7 @@ impl<'r> Jobs<'r> {
         Some(job)
     }
 
-    fn schedule(&mut self, section: &Section<'r>, enabled: bool) -> Option<Schedule> {
+    fn schedule(&mut self, section: &Section<'_>, enabled: bool) -> Option<Schedule> {
         let zone = match section.item("timezone") {
             Some(item) => item.read(|item| zone::parse(&item.word()?)),
             None => Some(self.zone),
@@ -149,7 +149,7 @@ impl<'r> Jobs<'r> {
         Some(schedule.with_jitter(jitter))
     }
 
-    fn parse(&mut self, item: &Item<'r>, zone: Tz) -> Result<Schedule, String> {
+    fn parse(&mut self, item: &Item<'_>, zone: Tz) -> Result<Schedule, String> {
         let schedule = match item.key {
             "cron" => self.patterns.cron(&item.word()?, zone),
             "every" => Schedule::every(item.positive()?, zone),
@@ -163,7 +163,7 @@ impl<'r> Jobs<'r> {
         })
     }
 
-    fn prompt(&self, section: &Section<'r>) -> Option<Arc<str>> {
+    fn prompt(&self, section: &Section<'_>) -> Option<Arc<str>> {
         let Some(item) = section.one_of(&["prompt", "prompt_file"]) else {
             section.missing("prompt", "prompt = \"…\" or prompt_file = \"FILE\"");
             return None;
@@ -177,7 +177,7 @@ impl<'r> Jobs<'r> {
         })
     }
 
-    fn verbatim(&self, item: &Item<'r>) -> Result<Arc<str>, String> {
+    fn verbatim(&self, item: &Item<'_>) -> Result<Arc<str>, String> {
         self.filled(item.verbatim()?)
     }
 
@@ -188,14 +188,14 @@ impl<'r> Jobs<'r> {
         Ok(self.reading.intern(text))
     }
 
-    fn endpoint(&self, section: &Section<'r>) -> Option<Arc<str>> {
+    fn endpoint(&self, section: &Section<'_>) -> Option<Arc<str>> {
         match section.item("ai") {
             Some(item) => self.endpoints.refer(&item),
             None => self.endpoints.only(section),
         }
     }
 
-    fn use_search(&self, section: &Section<'r>, ai: Option<&Arc<str>>) -> Option<bool> {
+    fn use_search(&self, section: &Section<'_>, ai: Option<&Arc<str>>) -> Option<bool> {
         let endpoint = ai.and_then(|name| self.endpoints.get(name));
         section.read("use_search", |item| match endpoint {
             Some(endpoint) if endpoint.api == Api::Openai => Err(format!(

@@ -1,9 +1,12 @@
 //! The file as a whole: its top, and the tables below it in the order in which they need each other.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{mem, path::Path, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
-use toml::de::DeTable;
+use toml::{
+    Spanned,
+    de::{DeArray, DeTable, DeValue},
+};
 
 use super::{
     ai,
@@ -34,11 +37,22 @@ const KEEP: Duration = Duration::from_hours(90 * 24);
 pub fn parse(text: &str, file: &Path, now: Timestamp, env: &dyn Env) -> Result<Config, Errors> {
     let reading = Reading::new(file, text, env);
     let document = DeTable::parse(text).map_err(|why| syntax(&reading, &why))?;
-    let found = read(&reading, document.get_ref(), file, now);
+    let mut document = document.into_inner();
+    let jobs = take_jobs(&mut document);
+    let found = read(&reading, &document, jobs, file, now);
     let (errors, warnings) = reading.finish();
     match found {
         Some(config) if errors.is_empty() => Ok(Config { warnings, ..config }),
         _ => Err(Errors(errors)),
+    }
+}
+
+/// Takes the jobs out, so that each is dropped once it is read: thousands of them take more room
+/// as TOML than as jobs, and none of it is kept this way.
+fn take_jobs<'r>(document: &mut DeTable<'r>) -> DeArray<'r> {
+    match document.get_mut("job").map(Spanned::get_mut) {
+        Some(DeValue::Array(jobs)) => mem::replace(jobs, DeArray::new()),
+        _ => DeArray::default(),
     }
 }
 
@@ -64,6 +78,7 @@ fn syntax(reading: &Reading<'_>, why: &toml::de::Error) -> Errors {
 fn read<'r>(
     reading: &'r Reading<'r>,
     document: &'r DeTable<'r>,
+    jobs: DeArray<'r>,
     file: &Path,
     now: Timestamp,
 ) -> Option<Config> {
@@ -82,8 +97,8 @@ fn read<'r>(
     let keep = root.read("keep", Item::positive);
     let watch = root.read("watch", Item::bool);
     let ledger = ledger(&root);
-    let jobs = Jobs::new(reading, timezone, now, &endpoints, &mut targets);
-    let jobs = all_jobs(&root, jobs);
+    let reader = Jobs::new(reading, timezone, now, &endpoints, &mut targets);
+    let jobs = all_jobs(&root, jobs, reader);
     Some(Config {
         file: file.to_path_buf(),
         timezone,
@@ -128,22 +143,23 @@ fn ledger(root: &Section<'_>) -> Option<LedgerPath> {
     section.read("url", |item| ledger::parse(&item.word()?, env))
 }
 
-fn all_jobs<'r>(root: &Section<'r>, mut jobs: Jobs<'r>) -> Vec<Arc<Job>> {
+fn all_jobs<'r>(root: &Section<'r>, jobs: DeArray<'r>, mut reader: Jobs<'r>) -> Vec<Arc<Job>> {
     let Some(item) = root.item("job") else {
         let message = "no job; add a [[job]] with name, cron and prompt";
         root.reading.fault(0, message);
         return Vec::new();
     };
-    let Some(elements) = item.elements() else {
+    if item.value.as_array().is_none() {
         item.fault("write [[job]] in double brackets above each job, and its name as name = \"…\"");
         return Vec::new();
-    };
-    if elements.is_empty() {
+    }
+    if jobs.is_empty() {
         item.fault("is an empty list; add a [[job]] with name, cron and prompt");
     }
-    let read = elements.iter().filter_map(|element| {
-        let section = Section::of(element, job_label(element), keys::JOB)?;
-        jobs.read(&section).map(Arc::new)
+    let read = jobs.into_iter().filter_map(|element| {
+        let element = item.inner(&element);
+        let section = Section::of(&element, job_label(&element), keys::JOB)?;
+        reader.read(&section).map(Arc::new)
     });
     read.collect()
 }
