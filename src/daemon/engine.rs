@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -215,6 +215,8 @@ pub struct Engine {
     revision: watch::Sender<Arc<Revision>>,
     planner_at: AtomicI64,
     standing: Mutex<Standing>,
+    /// The ledger's disk is full, and the log says so.
+    is_full: AtomicBool,
     /// Something was planned, or a slot is free.
     pub(super) runner: Notify,
     /// Something is owed.
@@ -241,6 +243,7 @@ impl Engine {
             ledger,
             planner_at: AtomicI64::new(to_ms(clock.now())),
             standing: Mutex::default(),
+            is_full: AtomicBool::new(false),
             clock,
             stop,
             revision: watch::Sender::new(revision),
@@ -351,19 +354,20 @@ impl Engine {
     where
         F: Future<Output = Result<T, LedgerError>>,
     {
-        let mut told = false;
+        let mut waited = false;
         loop {
             match write().await {
                 Ok(value) => {
-                    if told {
+                    if waited && self.is_full.swap(false, Ordering::Relaxed) {
                         info!("the ledger's disk has room again");
                     }
                     return Ok(Some(value));
                 }
                 Err(full) if full.is_full() => {
-                    if !told {
+                    waited = true;
+                    // Every loop that writes meets it; one line says it for all.
+                    if !self.is_full.swap(true, Ordering::Relaxed) {
                         error!(error = %full, "nothing new is begun until there is room");
-                        told = true;
                     }
                 }
                 Err(error) => return Err(error),
