@@ -1,9 +1,6 @@
 //! What the daemon does between runs: signs of life, leases, claims that expired, pruning.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
@@ -24,51 +21,9 @@ const NOBODY: &str = "";
 /// A beat that does not come is not waited for longer than this.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A step of the clock larger than this puts its reading in doubt.
-const STEP: TimeDelta = TimeDelta::minutes(1);
-
-/// How long a clock that stepped must go on before anything is pruned by it: pruning by a reading
-/// that was years ahead cannot be undone.
-const SETTLED: Duration = Duration::from_secs(60 * 60);
-
-/// When to prune.
-struct Pruning {
-    last: (Timestamp, Instant),
-    stepped_at: Option<Instant>,
-    pruned_at: Option<Timestamp>,
-}
-
-impl Pruning {
-    fn new(now: Timestamp, monotonic: Instant) -> Self {
-        Self {
-            last: (now, monotonic),
-            stepped_at: None,
-            pruned_at: None,
-        }
-    }
-
-    /// Whether it is time to prune; called on each beat.
-    fn is_due(&mut self, now: Timestamp, monotonic: Instant) -> bool {
-        let elapsed = TimeDelta::from_std(monotonic - self.last.1).unwrap_or_default();
-        if ((now - self.last.0) - elapsed).abs() > STEP {
-            self.stepped_at = Some(monotonic);
-        }
-        self.last = (now, monotonic);
-        let settled = self.stepped_at.is_none_or(|at| monotonic - at >= SETTLED);
-        let due = settled
-            && self
-                .pruned_at
-                .is_none_or(|at| (now - at).abs() >= PRUNE_EVERY);
-        if due {
-            self.pruned_at = Some(now);
-        }
-        due
-    }
-}
-
 /// Keeps house until every other loop is over.
 pub(super) async fn run(engine: Arc<Engine>, mut beats: mpsc::Receiver<()>) -> anyhow::Result<()> {
-    let mut pruning = Pruning::new(engine.clock.now(), Instant::now());
+    let mut pruned_at: Option<Timestamp> = None;
     while !engine.runs_over.is_cancelled() {
         beat(&engine).await?;
         let now = engine.clock.now();
@@ -84,8 +39,9 @@ pub(super) async fn run(engine: Arc<Engine>, mut beats: mpsc::Receiver<()>) -> a
             engine.runner.notify_one();
             engine.deliverer.notify_one();
         }
-        if pruning.is_due(now, Instant::now()) {
+        if pruned_at.is_none_or(|at| (now - at).abs() >= PRUNE_EVERY) {
             prune(&engine).await?;
+            pruned_at = Some(now);
         }
         tokio::select! {
             Some(()) = beats.recv() => {}
@@ -149,20 +105,5 @@ mod tests {
         let busy = tokio::time::timeout(Duration::from_millis(500), run(engine, ended));
         assert!(busy.await.is_err());
         assert!(clock.readings.load(Ordering::Relaxed) - before < 20);
-    }
-
-    #[test]
-    fn nothing_is_pruned_by_a_clock_that_has_just_stepped() {
-        let (now, monotonic) = (Timestamp::UNIX_EPOCH, Instant::now());
-        let mut pruning = Pruning::new(now, monotonic);
-        assert!(pruning.is_due(now, monotonic));
-        let ten_seconds = Duration::from_secs(10);
-        let ahead = now + TimeDelta::days(3_650);
-        assert!(!pruning.is_due(ahead, monotonic + ten_seconds));
-        assert!(!pruning.is_due(now + ten_seconds * 2, monotonic + ten_seconds * 2));
-        let later = Duration::from_secs(7 * 60 * 60);
-        assert!(!pruning.is_due(ahead + later, monotonic + later));
-        let settled = later + SETTLED;
-        assert!(pruning.is_due(ahead + settled, monotonic + settled));
     }
 }

@@ -99,8 +99,7 @@ impl Ledger {
     /// Pulls every cursor that is ahead of `now` back to it: the clock stepped back.
     ///
     /// What was passed over and lies ahead again will be planned anew when it comes: such records
-    /// are removed, those that reach past `now` are cut. What ran is not repeated. What waits for an
-    /// instant of the clock's lead, to be asked or pushed again, waits no longer. `count` counts the instants of a job that are
+    /// are removed, those that reach past `now` are cut. What ran is not repeated. `count` counts the instants of a job that are
     /// left between two instants, both inclusive, and names the last of them.
     ///
     /// # Errors
@@ -244,24 +243,6 @@ async fn move_cursors(tx: &mut SqliteConnection, jobs: &[String], now: i64) -> s
     Ok(())
 }
 
-/// Undoes what a clock that was ahead of `$1` would have jobs and pushes wait for.
-const UNWAIT: [&str; 5] = [
-    // Not begun: it is planned anew when it comes, and keeps no other occurrence from running.
-    "delete from run where trigger = 'schedule' and state = 'planned' and started_at is null
-         and scheduled_at > $1",
-    "update run set next_attempt_at = $1
-     where state = 'planned' and started_at is not null and next_attempt_at > $1",
-    // `retry_for` counts from an instant that has been.
-    "update run set first_claimed_at = $1
-     where state in ('planned', 'claimed', 'asking') and first_claimed_at > $1",
-    "update delivery set next_at = $1 where state = 'owed' and next_at > $1",
-    "update delivery set give_up_at = give_up_at - (
-         select coalesce(answered_at, finished_at) - $1 from run
-         where run.run_id = delivery.run_id)
-     where state in ('owed', 'sending') and run_id in (
-         select run_id from run where coalesce(answered_at, finished_at) > $1)",
-];
-
 async fn pull_back(
     tx: &mut SqliteConnection,
     now: i64,
@@ -275,9 +256,6 @@ async fn pull_back(
         .bind(now)
         .execute(&mut *tx)
         .await?;
-    for sql in UNWAIT {
-        sqlx::query(sql).bind(now).execute(&mut *tx).await?;
-    }
     for (run_id, left) in cuts {
         match left {
             None => sqlx::query("delete from run where run_id = $1").bind(run_id),
