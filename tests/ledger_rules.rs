@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use promptcron::{
     config::Overlap,
     ledger::{
-        Access, Answered, Claim, Failure, Ledger, NewDelivery, NewOccurrence, Outcome, Planning,
-        ScheduledJob,
+        Access, Answered, Claim, Cut, Failure, Ledger, NewDelivery, NewOccurrence, Outcome,
+        Planning, ScheduledJob,
     },
     model::{RunId, Timestamp},
 };
@@ -215,4 +216,47 @@ async fn what_is_still_owed_is_not_pruned() {
         .unwrap();
     let owed = &desk.ledger.deliveries(claim.run_id).await.unwrap()[0];
     assert_eq!(owed.message, "{}");
+}
+
+#[tokio::test]
+async fn a_run_planned_by_a_clock_that_was_ahead_silences_no_occurrence() {
+    let desk = Desk::new().await;
+    desk.plan(7_200, Overlap::Skip, None).await;
+    let back = desk
+        .ledger
+        .pull_back(at(60), TimeDelta::seconds(7_140), |_, _, _| Cut::Nothing);
+    back.await.unwrap();
+    desk.plan(120, Overlap::Skip, None).await;
+    assert_eq!(desk.claim(120).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_waits_for_an_instant_of_a_clock_that_was_ahead_waits_no_longer() {
+    let desk = Desk::new().await;
+    let ledger = &desk.ledger;
+    desk.plan(60, Overlap::Skip, None).await;
+    let ahead = 315_000_000;
+    let claim = desk.claim(ahead).await.pop().unwrap();
+    let number = ledger.start_attempt(&claim, "kimi", at(ahead)).await;
+    let failure = Failure {
+        number: number.unwrap(),
+        token_label: None,
+        error: "HTTP 500".to_owned(),
+        next_attempt_at: Some(at(ahead + 10)),
+        ai: "kimi".to_owned(),
+        tokens: Vec::new(),
+    };
+    let write = ledger.attempt_failed(&claim, &failure, &[], at(ahead));
+    write.await.unwrap();
+    desk.answered(ahead + 1, 1).await;
+
+    let step = at(ahead) - at(90);
+    let back = ledger.pull_back(at(90), step, |_, _, _| Cut::Nothing);
+    back.await.unwrap();
+    let again = desk.claim(100).await.pop().unwrap();
+    assert_eq!(again.run_id, claim.run_id);
+    assert_eq!(again.first_claimed_at(), at(90));
+    let owed = ledger.claim_delivery("phone", None, "daemon-1", at(91), at(150));
+    let owed = owed.await.unwrap().unwrap();
+    assert_eq!(owed.give_up_at(), at(91 + 86_400));
 }

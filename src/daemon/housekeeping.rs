@@ -1,19 +1,31 @@
 //! What the daemon does between runs: signs of life, leases, claims that expired, pruning.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::TimeDelta;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::{engine::Engine, systemd};
-use crate::model::Timestamp;
+use crate::{
+    ledger::Beat,
+    model::{Timestamp, from_ms},
+};
 
 /// How often the ledger is pruned.
 const PRUNE_EVERY: TimeDelta = TimeDelta::hours(6);
 
 /// A planner that has not looked at the clock for so long stands still: it looks each second.
 const PLANNER_SILENCE: TimeDelta = TimeDelta::seconds(30);
+
+/// A clock that jumps ahead by more may be wrong: nothing is pruned at once for what it says.
+const JUMP: TimeDelta = TimeDelta::days(30);
+
+/// How long a clock that jumped must run on before it is believed.
+const BELIEVED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Nobody's name: only expired leases are taken up while the daemon runs.
 const NOBODY: &str = "";
@@ -22,8 +34,14 @@ const NOBODY: &str = "";
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Keeps house until every other loop is over.
-pub(super) async fn run(engine: Arc<Engine>, mut beats: mpsc::Receiver<()>) -> anyhow::Result<()> {
-    let mut pruned_at: Option<Timestamp> = None;
+///
+/// `last_beat` is the last daemon's.
+pub(super) async fn run(
+    engine: Arc<Engine>,
+    last_beat: Option<Beat>,
+    mut beats: mpsc::Receiver<()>,
+) -> anyhow::Result<()> {
+    let mut pruning = Pruning::new(last_beat.map(|beat| from_ms(beat.beat_at)));
     while !engine.runs_over.is_cancelled() {
         beat(&engine).await?;
         let now = engine.clock.now();
@@ -39,9 +57,8 @@ pub(super) async fn run(engine: Arc<Engine>, mut beats: mpsc::Receiver<()>) -> a
             engine.runner.notify_one();
             engine.deliverer.notify_one();
         }
-        if pruned_at.is_none_or(|at| (now - at).abs() >= PRUNE_EVERY) {
+        if pruning.is_due(now, Instant::now()) {
             prune(&engine).await?;
-            pruned_at = Some(now);
         }
         tokio::select! {
             Some(()) = beats.recv() => {}
@@ -50,6 +67,41 @@ pub(super) async fn run(engine: Arc<Engine>, mut beats: mpsc::Receiver<()>) -> a
         }
     }
     Ok(())
+}
+
+/// When to prune. Pure: a clock that reads 2036 for a minute must not cost ten years of history.
+struct Pruning {
+    /// The clock's last reading, and when that was on a clock that nobody sets.
+    last: (Option<Timestamp>, Option<Instant>),
+    jumped: Option<Instant>,
+    pruned_at: Option<Timestamp>,
+}
+
+impl Pruning {
+    fn new(last: Option<Timestamp>) -> Self {
+        Self {
+            last: (last, None),
+            jumped: None,
+            pruned_at: None,
+        }
+    }
+
+    fn is_due(&mut self, now: Timestamp, at: Instant) -> bool {
+        let (reading, read) = self.last;
+        let elapsed = read.map_or(Duration::ZERO, |read| at - read);
+        let passed = TimeDelta::from_std(elapsed).unwrap_or_default();
+        if reading.is_some_and(|reading| now - reading - passed > JUMP) {
+            self.jumped = Some(at);
+        }
+        self.last = (Some(now), Some(at));
+        let is_believed = self.jumped.is_none_or(|since| at - since >= BELIEVED_AFTER);
+        let is_time = |pruned: Timestamp| (now - pruned).abs() >= PRUNE_EVERY;
+        if !is_believed || !self.pruned_at.is_none_or(is_time) {
+            return false;
+        }
+        self.pruned_at = Some(now);
+        true
+    }
 }
 
 /// Writes the sign of life that `health` reads; while the disk is full there is none.
@@ -102,8 +154,37 @@ mod tests {
         let engine = fixture::engine(folder.path(), "", clock.clone()).await;
         let (_, ended) = mpsc::channel(1);
         let before = clock.readings.load(Ordering::Relaxed);
-        let busy = tokio::time::timeout(Duration::from_millis(500), run(engine, ended));
+        let busy = tokio::time::timeout(Duration::from_millis(500), run(engine, None, ended));
         assert!(busy.await.is_err());
         assert!(clock.readings.load(Ordering::Relaxed) - before < 20);
+    }
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    /// A pruning, and what it says at wall-clock readings (days) after a monotonic time (hours).
+    fn said(last: Option<i64>, readings: &[(i64, u64)]) -> Vec<bool> {
+        let day = |days| NOW + TimeDelta::days(days);
+        let mut pruning = Pruning::new(last.map(day));
+        let start = Instant::now();
+        let mut is_due = |(days, hours): &(i64, u64)| {
+            pruning.is_due(day(*days), start + Duration::from_secs(hours * 3600))
+        };
+        readings.iter().map(&mut is_due).collect()
+    }
+
+    #[test]
+    fn it_is_pruned_at_the_start_and_every_few_hours() {
+        assert_eq!(said(None, &[(0, 0), (0, 1), (1, 24)]), [true, false, true]);
+        assert_eq!(said(Some(-29), &[(0, 0)]), [true]);
+    }
+
+    #[test]
+    fn a_clock_that_jumped_ahead_is_believed_after_a_day() {
+        let readings = [(0, 0), (3650, 1), (3650, 2), (3650, 24), (3651, 25)];
+        assert_eq!(said(None, &readings), [true, false, false, false, true]);
+        assert_eq!(
+            said(Some(-31), &[(0, 0), (0, 23), (1, 24)]),
+            [false, false, true]
+        );
     }
 }

@@ -47,7 +47,7 @@ pub use self::{
 use crate::{
     clock::SharedClock,
     config::{Config, ZoneSource},
-    ledger::{Access, DaemonLock, Ledger},
+    ledger::{Access, Beat, DaemonLock, Ledger},
 };
 
 /// How long a claim stands without being renewed.
@@ -94,15 +94,16 @@ pub async fn run(
     announce(&config);
     let revision = Revision::new(config)?;
     let engine = Arc::new(Engine::new(Owner::daemon(), revision, ledger, clock, stop));
-    let planner = engine.start().await?;
-    let result = engine.clone().live(planner, hup, load, ready).await;
+    let last_beat = engine.ledger.last_beat().await?;
+    let planner = engine.start(last_beat.clone()).await?;
+    let reloading = load.map(|load| (load, hup));
+    let result = engine
+        .clone()
+        .live(planner, last_beat, reloading, ready)
+        .await;
     systemd::stopping();
     if result.is_ok() {
-        engine
-            .ledger
-            .stopped(engine.owner.as_str(), engine.clock.now())
-            .await?;
-        info!("stopped");
+        engine.say_stopped().await?;
     }
     engine.ledger.close().await;
     result
@@ -110,7 +111,7 @@ pub async fn run(
 
 impl Engine {
     /// Takes up what the last daemon left, and plans what fell due since.
-    async fn start(&self) -> anyhow::Result<planner::Planner> {
+    async fn start(&self, last_beat: Option<Beat>) -> anyhow::Result<planner::Planner> {
         let now = self.clock.now();
         let taken = self
             .ledger
@@ -124,7 +125,7 @@ impl Engine {
             );
         }
         self.restore_tokens().await?;
-        let planner = scheduler::resume(self).await?;
+        let planner = scheduler::resume(self, last_beat).await?;
         housekeeping::beat(self).await?;
         Ok(planner)
     }
@@ -133,8 +134,8 @@ impl Engine {
     async fn live(
         self: Arc<Self>,
         planner: planner::Planner,
-        hup: Arc<Notify>,
-        load: Option<Loader>,
+        last_beat: Option<Beat>,
+        reloading: Option<(Loader, Arc<Notify>)>,
         ready: impl FnOnce() + Send,
     ) -> anyhow::Result<()> {
         let mut beats = beats::start(self.stop.clone()).await?;
@@ -156,11 +157,15 @@ impl Engine {
         );
         let housekeeping = spawn(
             "housekeeping",
-            Box::pin(housekeeping::run(self.clone(), beats.housekeeping())),
+            Box::pin(housekeeping::run(
+                self.clone(),
+                last_beat,
+                beats.housekeeping(),
+            )),
         );
         let runner = spawn("runner", Box::pin(runner::run(self.clone())));
         let deliverer = spawn("deliverer", Box::pin(deliver::run(self.clone())));
-        let reloading = load.map(|load| self.clone().reloading(load, hup, changeover));
+        let reloading = reloading.map(|(load, hup)| self.clone().reloading(load, hup, changeover));
         let reloading = reloading.unwrap_or_default();
         let reloading = reloading.into_iter().map(|(name, task)| spawn(name, task));
         let reloading: Vec<_> = reloading.collect();
@@ -204,6 +209,22 @@ impl Engine {
         ]
     }
 
+    /// The last write; on a full disk the next start finds out without it.
+    async fn say_stopped(&self) -> anyhow::Result<()> {
+        let stopped = self
+            .ledger
+            .stopped(self.owner.as_str(), self.clock.now())
+            .await;
+        match stopped {
+            Err(full) if full.is_full() => warn!(error = %full, "stopped"),
+            other => {
+                other?;
+                info!("stopped");
+            }
+        }
+        Ok(())
+    }
+
     /// What still runs when `drain` is over is interrupted.
     async fn bound_drain(self: Arc<Self>) {
         self.stop.stopping().await;
@@ -211,7 +232,7 @@ impl Engine {
         self.stop.at_once();
     }
 
-    /// A loop that ends early, in error or panic, takes the daemon down: never half a engine.
+    /// A loop that ends early, in error or panic, takes the daemon down: never half an engine.
     async fn watch(&self, name: &'static str, task: engine::Loop) -> anyhow::Result<()> {
         let result = tokio::spawn(task).await.context(name).flatten();
         if result.is_err() {

@@ -62,6 +62,11 @@ impl Planner {
         self.heap.peek().map(|Reverse((at, _))| *at)
     }
 
+    /// The latest cursor of all; one that lies ahead was set by a clock that was wrong.
+    pub(super) fn newest_cursor(&self) -> Option<Timestamp> {
+        self.entries.iter().map(|entry| entry.cursor).max()
+    }
+
     /// The job that is due next, and when.
     pub(super) fn next_job(&self) -> Option<(JobName, Timestamp)> {
         let Reverse((at, index)) = self.heap.peek()?;

@@ -11,8 +11,8 @@ use tracing::{debug, info, warn};
 use super::{engine::Engine, planner::Planner, reload::Changeover, settle, systemd};
 use crate::{
     config::Config,
-    ledger::{Planning, ScheduledJob},
-    model::Timestamp,
+    ledger::{Beat, Cut, Planning, ScheduledJob},
+    model::{Timestamp, from_ms},
     schedule,
 };
 
@@ -24,9 +24,16 @@ const IDLE: TimeDelta = TimeDelta::hours(1);
 
 /// Reads where planning stands, settles what was planned and never begun, and plans what fell due
 /// since.
-pub(super) async fn resume(engine: &Engine) -> anyhow::Result<Planner> {
+///
+/// `last_beat` is the last daemon's: signs of life that lie ahead tell that the clock was wrong.
+pub(super) async fn resume(engine: &Engine, last_beat: Option<Beat>) -> anyhow::Result<Planner> {
     let now = engine.clock.now();
     let mut planner = sync(engine, &engine.revision().config, now).await?;
+    let last_sign = last_beat.map(|beat| from_ms(beat.beat_at));
+    let ahead = planner.newest_cursor().max(last_sign);
+    if let Some(ahead) = ahead.filter(|ahead| *ahead - now > STEP) {
+        stepped_back(engine, &mut planner, ahead - now, now).await?;
+    }
     // Before anything is planned: a run that does not run any more must keep none from running.
     settle::settle(engine, &planner, now).await?;
     plan(engine, &mut planner, now).await?;
@@ -49,11 +56,7 @@ async fn sync(engine: &Engine, config: &Config, now: Timestamp) -> anyhow::Resul
         .persist(|| engine.ledger.sync_jobs(&jobs, now))
         .await?;
     let states = states.context("stopped while the ledger's disk was full")?;
-    let mut planner = Planner::new(&config.jobs, &states);
-    if states.values().any(|state| state.cursor > now) {
-        pull_back(engine, &mut planner, now).await?;
-    }
-    Ok(planner)
+    Ok(Planner::new(&config.jobs, &states))
 }
 
 /// Changes over to another config in one step: what was due under the old one is written down, the
@@ -125,25 +128,37 @@ async fn notice_step(
         );
     }
     if back > STEP {
-        warn!(
-            back_s = back.num_seconds(),
-            "the clock stepped back: no occurrence is repeated, none is silenced"
-        );
-        pull_back(engine, planner, now).await?;
+        stepped_back(engine, planner, -step, now).await?;
     }
     Ok(())
 }
 
-async fn pull_back(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow::Result<()> {
-    let left = |job: &str, from: Timestamp, until: Timestamp| {
-        let schedule = &planner.job(job)?.schedule;
-        let span = schedule::pass_over(schedule, from - TimeDelta::seconds(1), until)?;
-        Some((span.count, span.until))
+/// The clock stepped back by `step`: what was written at instants that lie ahead now gives way.
+async fn stepped_back(
+    engine: &Engine,
+    planner: &mut Planner,
+    step: TimeDelta,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    warn!(
+        back_s = step.num_seconds(),
+        "the clock stepped back: no occurrence is repeated, none is silenced"
+    );
+    let cut = |job: &str, from: Timestamp, until: Timestamp| {
+        let Some(job) = planner.job(job) else {
+            return Cut::Whole;
+        };
+        match schedule::pass_over(&job.schedule, from - TimeDelta::seconds(1), until) {
+            None => Cut::Nothing,
+            Some(span) => Cut::Left(span.count, span.until),
+        }
     };
     engine
-        .persist(|| engine.ledger.pull_back(now, left))
+        .persist(|| engine.ledger.pull_back(now, step, cut))
         .await?;
     planner.pull_back(now);
+    engine.runner.notify_one();
+    engine.deliverer.notify_one();
     Ok(())
 }
 

@@ -36,7 +36,7 @@ pub use self::{
     jobs::{JobState, ScheduledJob},
     lock::DaemonLock,
     outcomes::{Answered, Failure},
-    planning::{NewOccurrence, NewRange, Planning},
+    planning::{Cut, NewOccurrence, NewRange, Planning},
     retention::STATES_KEPT,
     runs::{Claim, Taken, UnstartedRun},
     tokens::TokenRow,

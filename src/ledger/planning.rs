@@ -1,5 +1,6 @@
 //! Writing down what is due: all of one instant in one transaction, ahead of free slots.
 
+use chrono::TimeDelta;
 use sqlx::{FromRow, QueryBuilder, SqliteConnection};
 
 use super::{Ledger, Result, jobs::ROWS};
@@ -53,6 +54,17 @@ pub struct NewRange {
     pub instants: u64,
 }
 
+/// What is left of a record that reaches past an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Nothing.
+    Nothing,
+    /// So many instants, up to and with this one.
+    Left(u64, Timestamp),
+    /// All of it: nobody plans its job any more.
+    Whole,
+}
+
 /// A record of passed-over instants that reaches past an instant.
 #[derive(FromRow)]
 struct RangeAhead {
@@ -96,18 +108,21 @@ impl Ledger {
         Ok(rows.into_iter().map(from_ms).collect())
     }
 
-    /// Pulls every cursor that is ahead of `now` back to it: the clock stepped back.
+    /// Pulls every cursor that is ahead of `now` back to it: the clock stepped back, by `step`.
     ///
-    /// What was passed over and lies ahead again will be planned anew when it comes: such records
-    /// are removed, those that reach past `now` are cut. What ran is not repeated. `count` counts the instants of a job that are
-    /// left between two instants, both inclusive, and names the last of them.
+    /// What was passed over or not begun and lies ahead again will be planned anew when it comes:
+    /// such records are removed, those that reach past `now` are cut. What ran is not repeated.
+    /// What waits for an instant waits no longer than it would have.
+    /// `cut` tells of a record's job, between its first instant and `now`, how many instants are
+    /// left and the last of them.
     ///
     /// # Errors
     /// The ledger could not be read or written.
     pub async fn pull_back(
         &self,
         now: Timestamp,
-        count: impl Fn(&str, Timestamp, Timestamp) -> Option<(u64, Timestamp)>,
+        step: TimeDelta,
+        cut: impl Fn(&str, Timestamp, Timestamp) -> Cut,
     ) -> Result<()> {
         let ahead: Vec<RangeAhead> = sqlx::query_as(
             "select run_id, job, scheduled_at from run
@@ -121,12 +136,12 @@ impl Ledger {
         let cuts: Vec<_> = ahead
             .into_iter()
             .map(|range| {
-                let left = count(&range.job, from_ms(range.scheduled_at), now);
-                (range.run_id, left)
+                let cut = cut(&range.job, from_ms(range.scheduled_at), now);
+                (range.run_id, cut)
             })
             .collect();
         let mut tx = self.write().await?;
-        let done = pull_back(&mut tx, to_ms(now), &cuts).await;
+        let done = pull_back(&mut tx, to_ms(now), step.num_milliseconds(), &cuts).await;
         self.finish(tx, done).await
     }
 }
@@ -243,10 +258,33 @@ async fn move_cursors(tx: &mut SqliteConnection, jobs: &[String], now: i64) -> s
     Ok(())
 }
 
+/// Occurrences that were never begun and lie ahead again.
+const NOT_BEGUN: &str = "
+    delete from run where state = 'planned' and trigger = 'schedule' and scheduled_at > $1
+        and not exists (select 1 from attempt where attempt.run_id = run.run_id)";
+
+/// Instants that were set by a clock that was ahead: `$1` is now, `$2` how far ahead it was.
+const SET_AHEAD: [&str; 5] = [
+    "update run set next_attempt_at =
+         case when next_attempt_at - $2 > $1 then next_attempt_at - $2 else $1 end
+     where state = 'planned' and first_claimed_at is not null and next_attempt_at > $1",
+    "update run set first_claimed_at = first_claimed_at - $2
+     where state in ('planned', 'claimed', 'asking') and first_claimed_at > $1",
+    "update run set lease_until = lease_until - $2
+     where state in ('claimed', 'asking') and lease_until > $1",
+    "update delivery set next_at = case when next_at - $2 > $1 then next_at - $2 else $1 end
+     where state = 'owed' and next_at > $1",
+    "update delivery set give_up_at = give_up_at - $2, lease_until = lease_until - $2
+     where state in ('owed', 'sending') and exists (
+         select 1 from run where run.run_id = delivery.run_id
+             and coalesce(answered_at, finished_at) > $1)",
+];
+
 async fn pull_back(
     tx: &mut SqliteConnection,
     now: i64,
-    cuts: &[(i64, Option<(u64, Timestamp)>)],
+    step: i64,
+    cuts: &[(i64, Cut)],
 ) -> sqlx::Result<()> {
     sqlx::query("update job set cursor_at = $1 where cursor_at > $1")
         .bind(now)
@@ -256,10 +294,19 @@ async fn pull_back(
         .bind(now)
         .execute(&mut *tx)
         .await?;
-    for (run_id, left) in cuts {
-        match left {
-            None => sqlx::query("delete from run where run_id = $1").bind(run_id),
-            Some((instants, until)) => {
+    sqlx::query(NOT_BEGUN).bind(now).execute(&mut *tx).await?;
+    for sql in SET_AHEAD {
+        sqlx::query(sql)
+            .bind(now)
+            .bind(step)
+            .execute(&mut *tx)
+            .await?;
+    }
+    for (run_id, cut) in cuts {
+        match cut {
+            Cut::Whole => continue,
+            Cut::Nothing => sqlx::query("delete from run where run_id = $1").bind(run_id),
+            Cut::Left(instants, until) => {
                 sqlx::query("update run set instants = $2, until_at = $3 where run_id = $1")
                     .bind(run_id)
                     .bind(i64::try_from(*instants).unwrap_or(i64::MAX))
