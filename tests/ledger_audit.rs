@@ -26,7 +26,7 @@ catch_up_window = \"150m\"\n";
 }
 
 /// Each planted error and what `audit` says of it; {run} is the newest run that was delivered.
-const PLANTED: [(&str, &str); 16] = [
+const PLANTED: [(&str, &str); 25] = [
     ("delete from run where run_id = {run}", "is in no state"),
     ("delete from run where state = 'missed'", "is in no state"),
     ("update run set scheduled_at = scheduled_at + 1000 where run_id = {run}", "which is no instant of its schedule or has another record"),
@@ -46,6 +46,17 @@ const PLANTED: [(&str, &str); 16] = [
     ("update attempt set outcome = 'asking' where run_id = {run}", "has an attempt that is under way while it is not asking"),
     ("insert into attempt select run_id, 2, started_at, finished_at, outcome, ai, token_label, error
       from attempt where run_id = {run}", "has two answered attempts"),
+    ("update run set state = 'failed', reason = 'x' where run_id = {run};
+      update delivery set state = 'owed' where run_id = {run}", "has ended and owes a delivery"),
+    ("delete from attempt where run_id = {run}", "was answered by no attempt"),
+    ("update run set state = 'asking', finished_at = null where run_id = {run}", "is asking without an attempt"),
+    ("update run set state = 'claimed', finished_at = null where run_id = {run}", "is claimed by nobody"),
+    ("delete from delivery_attempt", "has a delivery that was taken by no attempt"),
+    ("insert into delivery_attempt select delivery_id, 2, started_at, finished_at, outcome, error
+      from delivery_attempt", "has a delivery that was sent again though it was taken"),
+    ("update delivery_attempt set outcome = 'sending'", "has a push under way while it is not being sent"),
+    ("update delivery set state = 'sending' where run_id = {run}", "has a push under way while it is not being sent"),
+    ("delete from run where run_id = {run} - 1", "is in no state"),
 ];
 
 #[test]

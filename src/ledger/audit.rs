@@ -50,7 +50,13 @@ struct Record {
 }
 
 /// Rows that contradict each other, each query with what it finds.
-const CONTRADICTIONS: [(&str, &str); 7] = [
+const CONTRADICTIONS: [(&str, &str); 15] = [
+    (
+        "is in a state that there is not",
+        "select job, run_id from run where state not in ('planned', 'claimed', 'asking',
+             'answered', 'delivering', 'delivered', 'failed', 'skipped', 'missed', 'silent',
+             'cancelled')",
+    ),
     (
         "ended without an instant, or has one and is live",
         "select job, run_id from run where (finished_at is null)
@@ -70,6 +76,13 @@ const CONTRADICTIONS: [(&str, &str); 7] = [
                          and d.kind = 'answer'))",
     ),
     (
+        "has ended and owes a delivery",
+        "select job, run_id from run where state in ('failed', 'skipped', 'missed', 'silent',
+             'cancelled') and exists (
+             select 1 from delivery d where d.run_id = run.run_id
+                 and d.kind = 'answer' and d.state in ('owed', 'sending'))",
+    ),
+    (
         "is answered and owes nothing",
         "select job, run_id from run where state in ('answered', 'delivering') and not exists (
              select 1 from delivery d where d.run_id = run.run_id
@@ -81,10 +94,46 @@ const CONTRADICTIONS: [(&str, &str); 7] = [
              select 1 from delivery d where d.run_id = run.run_id and d.kind = 'answer')",
     ),
     (
+        "was answered by no attempt",
+        "select job, run_id from run where answered_at is not null and not exists (
+             select 1 from attempt a where a.run_id = run.run_id and a.outcome = 'answered')",
+    ),
+    (
         "has two answered attempts",
         "select job, run_id from run where (
              select count(*) from attempt a where a.run_id = run.run_id
                  and a.outcome = 'answered') > 1",
+    ),
+    (
+        "is asking without an attempt",
+        "select job, run_id from run where state = 'asking' and not exists (
+             select 1 from attempt a where a.run_id = run.run_id and a.outcome = 'asking')",
+    ),
+    (
+        "is claimed by nobody",
+        "select job, run_id from run where state in ('claimed', 'asking')
+             and (lease_owner is null or lease_until is null)",
+    ),
+    (
+        "has a delivery that was taken by no attempt",
+        "select job, run_id from run where exists (
+             select 1 from delivery d where d.run_id = run.run_id and d.state = 'delivered'
+                 and not exists (select 1 from delivery_attempt a
+                     where a.delivery_id = d.delivery_id and a.outcome = 'delivered'))",
+    ),
+    (
+        "has a delivery that was sent again though it was taken",
+        "select job, run_id from run where exists (
+             select 1 from delivery d join delivery_attempt a on a.delivery_id = d.delivery_id
+             join delivery_attempt later on later.delivery_id = d.delivery_id
+             where d.run_id = run.run_id and a.outcome = 'delivered' and later.number > a.number)",
+    ),
+    (
+        "has a push under way while it is not being sent, or the reverse",
+        "select job, run_id from run where exists (
+             select 1 from delivery d where d.run_id = run.run_id
+                 and (d.state = 'sending') <> exists (select 1 from delivery_attempt a
+                     where a.delivery_id = d.delivery_id and a.outcome = 'sending'))",
     ),
     (
         "has an attempt that is under way while it is not asking",
