@@ -22,9 +22,9 @@ impl DaemonLock {
     /// [`LedgerError::Locked`] when another daemon has it; else the file could not be made.
     pub fn acquire(ledger: &Path) -> Result<Self> {
         let path = lock_path(ledger);
-        let fail = |source| LedgerError::Lock {
+        let fail = |cause| LedgerError::Lock {
             path: path.clone(),
-            source,
+            cause,
         };
         let file = OpenOptions::new()
             .create(true)
@@ -37,7 +37,7 @@ impl DaemonLock {
             Err(TryLockError::WouldBlock) => Err(LedgerError::Locked {
                 path: ledger.display().to_string(),
             }),
-            Err(TryLockError::Error(source)) => Err(fail(source)),
+            Err(TryLockError::Error(cause)) => Err(fail(cause)),
         }
     }
 }

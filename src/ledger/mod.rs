@@ -73,7 +73,7 @@ impl Ledger {
     /// A folder or file that cannot be made, read or written, and a file that is no ledger: never
     /// replaced by a clean one.
     pub async fn open(path: &std::path::Path, access: Access) -> Result<Self> {
-        let fail = |error| LedgerError::from_sqlx(path, error);
+        let fail = |error: sqlx::Error| LedgerError::from_sqlx(path, &error);
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -88,7 +88,7 @@ impl Ledger {
             sqlx::migrate!()
                 .run(&pool)
                 .await
-                .map_err(|error| LedgerError::from_sqlx(path, error.into()))?;
+                .map_err(|error| LedgerError::from_sqlx(path, &error.into()))?;
         }
         Ok(Self {
             pool,
@@ -130,7 +130,7 @@ impl Ledger {
     }
 
     fn error(&self, error: sqlx::Error) -> LedgerError {
-        LedgerError::from_sqlx(&self.path, error)
+        LedgerError::from_sqlx(&self.path, &error)
     }
 }
 
