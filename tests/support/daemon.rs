@@ -53,7 +53,12 @@ impl World {
 
     /// With keys at the config's top, and targets on the server `NTFY`.
     pub fn with(top: &str, targets: &str, jobs: &str) -> Self {
-        let (ai, ntfy) = (FakeOpenai::start(), FakeNtfy::start());
+        Self::on(FakeNtfy::start(), top, targets, jobs)
+    }
+
+    /// With an inbox of its own kind.
+    pub fn on(ntfy: FakeNtfy, top: &str, targets: &str, jobs: &str) -> Self {
+        let ai = FakeOpenai::start();
         let place = Place::new();
         let config = format!(
             "timezone = \"UTC\"\n{top}\n[ledger]\nurl = \"sqlite:{}\"\n\
