@@ -1,4 +1,5 @@
 //! OpenAI-compatible services: real HTTP codes, error objects, and answers that are none.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "support/ai.rs"]
 mod ai;

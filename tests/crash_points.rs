@@ -1,5 +1,6 @@
 //! The real daemon, killed at chosen points of a run's way and started again: nothing is lost,
 //! nothing runs twice, and a push is repeated only where its reply was lost.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "support/ai.rs"]
 mod ai;

@@ -1,5 +1,6 @@
 //! The ledger's file: what the daemon says when it cannot be used, one daemon a ledger, and what
 //! is pruned.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "support/ai.rs"]
 mod ai;

@@ -1,5 +1,6 @@
 //! What becomes of each occurrence, on the real daemon: downtime, overlap, load, jitter, pauses,
 //! cancelling, late pushes.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "support/ai.rs"]
 mod ai;

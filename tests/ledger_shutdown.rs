@@ -1,5 +1,6 @@
 //! Stopping and going on, on the real daemon: drain, interruption, lost attempts, backoff over a
 //! restart, and commands beside a running daemon.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "support/ai.rs"]
 mod ai;

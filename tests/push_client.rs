@@ -461,7 +461,7 @@ fn file() -> File {
 }
 
 async fn push_with_file(target: &Target, message: &Message) -> Result<Receipt, PushError> {
-    let client = Client::with_timeout(&target.network, Duration::from_millis(500)).unwrap();
+    let client = Client::with_timeout(&target.way(), Duration::from_millis(500)).unwrap();
     client.push_with_file(target, message, &file()).await
 }
 

@@ -86,7 +86,7 @@ fn message() -> Message {
 async fn a_certificate_of_ones_own_is_trusted_where_it_is_named() {
     let (url, certificate) = server();
     let target = target(&url, Some(certificate));
-    let client = Client::new(&target.network).unwrap();
+    let client = Client::new(&target.way()).unwrap();
     assert_eq!(client.push(&target, &message()).await.unwrap().id, "abc");
 }
 
@@ -94,7 +94,7 @@ async fn a_certificate_of_ones_own_is_trusted_where_it_is_named() {
 async fn an_unknown_certificate_stops_the_push_before_it_is_sent() {
     let (url, _) = server();
     let target = target(&url, None);
-    let client = Client::new(&target.network).unwrap();
+    let client = Client::new(&target.way()).unwrap();
     let error = client.push(&target, &message()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unreachable, "{error}");
     let now = "2026-11-23T08:00:00Z".parse().unwrap();

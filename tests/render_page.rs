@@ -1,4 +1,5 @@
 //! The web page of an answer.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use promptcron::render::page;
 

@@ -2,7 +2,7 @@
 //!
 //! An example passes if the visible words of its reference HTML are, in order, among the words of
 //! the phone text. Examples with raw HTML are left out: what of it is visible is our own decision.
-
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(
     clippy::print_stdout,
     reason = "the figures of the suites are worth seeing"

@@ -3,6 +3,7 @@
 //!
 //! Two jobs run each day, the others each week or month: about three thousand runs, which an
 //! unoptimised build carries out in seconds.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "support/ai.rs"]
 mod ai;
@@ -157,9 +158,13 @@ async fn a_year_of_fifty_jobs_loses_nothing_and_doubles_nothing() {
     let clock = Arc::new(FakeClock::at(start));
     let (stop, shared) = (Stop::default(), clock.clone() as SharedClock);
     let (ready, is_ready) = tokio::sync::oneshot::channel();
-    let running = tokio::spawn(daemon::run(config, shared, stop.clone(), move || {
-        ready.send(()).expect("somebody waits");
-    }));
+    let running = tokio::spawn(daemon::run(
+        config,
+        daemon::Surroundings::new(shared, stop.clone()),
+        move || {
+            ready.send(()).expect("somebody waits");
+        },
+    ));
     is_ready.await.expect("ready");
     let options = SqliteConnectOptions::new().filename(&path).read_only(true);
     let ledger = SqliteConnection::connect_with(&options)

@@ -66,8 +66,7 @@ fn tempdir() -> anyhow::Result<std::path::PathBuf> {
 
 async fn show(folder: &Path, once: bool) -> anyhow::Result<()> {
     let stop = Stop::default();
-    let hup = Arc::default();
-    stop.on_signals(Arc::clone(&hup))?;
+    stop.on_signals(Arc::default())?;
     let servers = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let ai_at = serve_ai(&mut tasks, &servers).await?;
@@ -83,12 +82,7 @@ async fn show(folder: &Path, once: bool) -> anyhow::Result<()> {
     );
     println!("{}", indent(&text));
     let config = read(&text, folder)?;
-    let surroundings = Surroundings {
-        clock: Arc::new(SystemClock),
-        stop: stop.clone(),
-        hup,
-        load: None,
-    };
+    let surroundings = Surroundings::new(Arc::new(SystemClock), stop.clone());
     let daemon = tokio::spawn(daemon::run(config, surroundings, ready));
     watch(pushes, &stop, once).await?;
     daemon.await.context("the daemon died")??;

@@ -71,6 +71,19 @@ pub struct Surroundings {
     pub load: Option<Loader>,
 }
 
+impl Surroundings {
+    /// Those of a daemon that does not reload.
+    #[must_use]
+    pub fn new(clock: SharedClock, stop: Stop) -> Self {
+        Self {
+            clock,
+            stop,
+            hup: Arc::default(),
+            load: None,
+        }
+    }
+}
+
 /// Runs the daemon until it is told to stop; `ready` is called once every loop stands.
 ///
 /// # Errors
@@ -304,7 +317,9 @@ mod tests {
         let (path, stop) = (config.ledger.0.clone(), Stop::default());
         stop.drain();
         let clock = fixture::Hand::at("1970-01-01T00:00:07Z");
-        run(config, clock, stop, || {}).await.unwrap();
+        run(config, Surroundings::new(clock, stop), || {})
+            .await
+            .unwrap();
         assert!(!path.exists());
     }
 
@@ -313,12 +328,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let clock = fixture::Hand::at(BEFORE);
         let engine = fixture::engine(folder.path(), "", clock.clone()).await;
-        engine.start().await.unwrap();
+        engine.start(None).await.unwrap();
         clock.set("2030-03-01T08:00:00Z");
-        engine.start().await.unwrap();
+        engine.start(None).await.unwrap();
         // Planned, and killed before it is claimed.
         clock.set("2030-03-02T08:00:05Z");
-        engine.start().await.unwrap();
+        engine.start(None).await.unwrap();
         let now = clock.now();
         let claims = engine.ledger.claim("daemon-2", now, now + LEASE, 4).await;
         let claimed: Vec<_> = claims

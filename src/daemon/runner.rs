@@ -149,9 +149,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let clock = fixture::Hand::at("2030-03-01T07:59:00Z");
         let engine = fixture::engine(folder.path(), "", clock.clone()).await;
-        super::super::scheduler::resume(&engine).await.unwrap();
+        super::super::scheduler::resume(&engine, None)
+            .await
+            .unwrap();
         clock.set("2030-03-01T08:00:00Z");
-        super::super::scheduler::resume(&engine).await.unwrap();
+        super::super::scheduler::resume(&engine, None)
+            .await
+            .unwrap();
         let file = SqliteConnectOptions::new().filename(engine.ledger.path());
         let mut other = file.connect().await.unwrap();
         let spoil = "alter table run rename column lease_owner to spoilt";

@@ -321,10 +321,10 @@ impl Ready {
         self.socket.set_read_timeout(Some(tick)).unwrap();
         let mut said = [0; 256];
         loop {
-            if let Ok(n) = self.socket.recv(&mut said) {
-                if said[..n].starts_with(b"READY=1") {
-                    return daemon;
-                }
+            if let Ok(n) = self.socket.recv(&mut said)
+                && said[..n].starts_with(b"READY=1")
+            {
+                return daemon;
             }
             let ended = daemon.child.try_wait().unwrap();
             assert!(ended.is_none(), "{ended:?}: {:#?}", daemon.lines());
