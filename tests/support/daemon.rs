@@ -87,19 +87,30 @@ pub fn one_shot(name: &str, ago: TimeDelta) -> String {
 }
 
 /// A folder with a config and a ledger.
-pub struct Place(TempDir);
+pub struct Place {
+    folder: TempDir,
+    ledger: &'static str,
+}
 
 impl Place {
     pub fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        Self {
+            folder: TempDir::new().unwrap(),
+            ledger: "ledger.db",
+        }
     }
 
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 
     pub fn ledger(&self) -> PathBuf {
-        self.path().join("ledger.db")
+        self.path().join(self.ledger)
+    }
+
+    /// The config names another ledger, relative to this folder.
+    pub fn ledger_is(&mut self, file: &'static str) {
+        self.ledger = file;
     }
 
     pub fn config(&self) -> PathBuf {
@@ -253,6 +264,42 @@ impl Place {
     }
 }
 
+/// The same command under another program, such as strace with its arguments.
+pub fn under(wrapper: &str, args: &[String], inner: &Command) -> Command {
+    let mut command = Command::new(wrapper);
+    command
+        .args(args)
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
+/// strace that does something at a system call, as `inject` tells. Its child is ours: strace is the
+/// detached one.
+pub fn strace(call: &str, inject: &str, inner: &Command) -> Command {
+    let args = [
+        "-D",
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        &format!("trace={call}"),
+        "-e",
+        "signal=none",
+        "-e",
+        &format!("inject={call}:{inject}"),
+    ]
+    .map(str::to_owned);
+    under("strace", &args, inner)
+}
+
 /// `state` or `state(reason)` of a row of the history, with `xN` behind a range of N.
 pub fn state(row: &Value) -> String {
     let reason = row["reason"].as_str();
@@ -292,9 +339,14 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// Looks again and again until it holds; panics when it does not within [`SOON`].
 pub fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + SOON;
+    eventually_within(SOON, what, holds);
+}
+
+/// The same with a bound of its own.
+pub fn eventually_within(bound: Duration, what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + bound;
     while !holds() {
-        assert!(Instant::now() < deadline, "not within {SOON:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {bound:?}: {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -377,6 +429,11 @@ impl Daemon {
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// True once it is no more.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// What it has logged.
