@@ -1,5 +1,6 @@
 //! The real daemon under a wall clock that steps, by libfaketime; monotonic time goes on evenly.
 //! Run by `.ci/heavy/run`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "support/ai.rs"]
 mod ai;

@@ -1,5 +1,10 @@
 //! The real daemon, killed at each of its writes to the ledger in turn, by strace: between every
 //! pair of neighbouring commits, and in the midst of each. Run by `.ci/heavy/run`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed; it says what it counted"
+)]
 
 #[path = "support/ai.rs"]
 mod ai;

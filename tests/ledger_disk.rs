@@ -1,5 +1,10 @@
 //! The real daemon on a disk that fills, fails or is read-only: a small tmpfs, and errors that
 //! strace injects. Needs root; run by `.ci/heavy/run`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed; it says what it counted"
+)]
 
 #[path = "support/ai.rs"]
 mod ai;
@@ -190,7 +195,7 @@ fn due() -> World {
     world
 }
 
-/// At each flush in turn the disk fails, once or from then on: where SQLite must care, the daemon
+/// At each flush in turn the disk fails, once or from then on: where `SQLite` must care, the daemon
 /// ends with exit code 1 and says which file and what to do. The next one goes on.
 #[test]
 fn a_disk_that_fails_stops_the_daemon_at_whichever_write() {
