@@ -11,7 +11,7 @@ use std::{
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{sync::mpsc, time::timeout};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{engine::Engine, reload::Request};
 use crate::config::Config;
@@ -81,6 +81,9 @@ fn watcher(folders: &BTreeSet<PathBuf>, event: &mpsc::Sender<()>) -> Option<Reco
         }
         Ok(watcher)
     });
+    if watched.is_ok() {
+        info!(folders = folders.len(), "watching the config's folders");
+    }
     watched
         .inspect_err(|error| warn!(%error, "the config's folder cannot be watched: reload by HUP or `promptcron reload`"))
         .ok()
