@@ -5,12 +5,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::{
-    backoff,
-    deliver::shown,
-    engine::{Engine, Revision},
-    outbox,
-};
+use super::{backoff, deliver::shown, engine::Engine, outbox, revision::Revision};
 use crate::{
     ask::{self, Answer, AskError, Attempt, Next, Question, TokenState},
     config::Job,

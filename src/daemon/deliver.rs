@@ -8,12 +8,7 @@ use chrono::TimeDelta;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use super::{
-    backoff,
-    engine::{Engine, Revision},
-    outbox,
-    parcel::Parcel,
-};
+use super::{backoff, engine::Engine, outbox, parcel::Parcel, revision::Revision};
 use crate::{
     config::Job,
     ledger::{Completed, Outcome, Owed},

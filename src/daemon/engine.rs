@@ -1,7 +1,6 @@
 //! What the loops share: the ledger, the clock, the running config with its clients, wake-ups.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
     fmt,
     future::Future,
     hash::{BuildHasher, RandomState},
@@ -13,18 +12,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
-use super::{LEASE, status, stop::Stop};
+use super::{LEASE, revision::Revision, status, stop::Stop};
 use crate::{
-    ask,
     clock::SharedClock,
-    config::{Config, Endpoint, Job, Target, Way},
     ledger::{Ledger, LedgerError},
     model::{JobName, Timestamp, from_ms, to_ms},
-    push,
 };
 
 /// One of the daemon's loops.
@@ -70,126 +65,6 @@ impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// An endpoint at work: its client and its pool of tokens.
-pub struct AskEndpoint {
-    /// One connection pool for the endpoint.
-    pub client: ask::Client,
-    /// What is known of its tokens.
-    pub pool: Mutex<ask::Pool>,
-}
-
-impl AskEndpoint {
-    fn following(known: Option<&Arc<Self>>, endpoint: &Arc<Endpoint>) -> anyhow::Result<Arc<Self>> {
-        if let Some(known) = known.filter(|known| known.client.endpoint() == endpoint.as_ref()) {
-            return Ok(known.clone());
-        }
-        let mut pool = ask::Pool::new(&endpoint.tokens);
-        if let Some(known) = known {
-            pool.restore(known.pool().states().map(|(_, state)| state.clone()));
-        }
-        Ok(Arc::new(Self {
-            client: ask::Client::new(endpoint.clone())?,
-            pool: Mutex::new(pool),
-        }))
-    }
-
-    fn pool(&self) -> MutexGuard<'_, ask::Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A config at work. Running runs finish with the revision they began with.
-pub struct Revision {
-    /// The config.
-    pub config: Config,
-    jobs: HashMap<JobName, Arc<Job>>,
-    endpoints: HashMap<Arc<str>, Arc<AskEndpoint>>,
-    /// Targets on the same way share a client.
-    pushers: HashMap<Way, push::Client>,
-}
-
-impl Revision {
-    /// Makes the clients of a config.
-    ///
-    /// # Errors
-    /// A client cannot be made: a proxy or certificate that does not work, or no CA bundle.
-    pub fn new(config: Config) -> anyhow::Result<Self> {
-        Self::build(config, None)
-    }
-
-    /// The revision that a reload makes of another one: what has not changed keeps its connections,
-    /// and tokens that stay keep what is known of them.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub(super) fn following(before: &Self, config: Config) -> anyhow::Result<Self> {
-        Self::build(config, Some(before))
-    }
-
-    fn build(config: Config, before: Option<&Self>) -> anyhow::Result<Self> {
-        let endpoints = config.endpoints.values().map(|endpoint| {
-            let known = before.and_then(|before| before.endpoints.get(&endpoint.name));
-            Ok((
-                endpoint.name.clone(),
-                AskEndpoint::following(known, endpoint)?,
-            ))
-        });
-        let endpoints = endpoints.collect::<anyhow::Result<_>>()?;
-        let pushers = pushers(&config, before)?;
-        let named = |job: &Arc<Job>| (job.name.clone(), job.clone());
-        Ok(Self {
-            jobs: config.jobs.iter().map(named).collect(),
-            endpoints,
-            pushers,
-            config,
-        })
-    }
-
-    /// The job of that name.
-    #[must_use]
-    pub fn job(&self, name: &str) -> Option<&Arc<Job>> {
-        self.jobs.get(&JobName::new(name))
-    }
-
-    /// The endpoint of that name at work.
-    ///
-    /// # Errors
-    /// There is none: the config's references are checked, so this is a defect.
-    pub fn endpoint(&self, name: &str) -> anyhow::Result<&AskEndpoint> {
-        self.endpoints
-            .get(name)
-            .map(AsRef::as_ref)
-            .with_context(|| format!("there is no [ai.{name}]: please report this"))
-    }
-
-    /// The target of that name with its client.
-    #[must_use]
-    pub fn target(&self, name: &str) -> Option<(&Arc<Target>, &push::Client)> {
-        let target = self.config.targets.get(name)?;
-        Some((target, self.pushers.get(&target.way())?))
-    }
-}
-
-fn pushers(
-    config: &Config,
-    before: Option<&Revision>,
-) -> anyhow::Result<HashMap<Way, push::Client>> {
-    let mut pushers = HashMap::new();
-    for target in config.targets.values() {
-        if let Entry::Vacant(new) = pushers.entry(target.way()) {
-            let known = before.and_then(|before| before.pushers.get(new.key()));
-            let client = match known {
-                Some(client) => client.clone(),
-                None => {
-                    push::Client::new(new.key()).with_context(|| format!("ntfy.{}", target.name))?
-                }
-            };
-            new.insert(client);
-        }
-    }
-    Ok(pushers)
 }
 
 /// What people are told of the daemon.

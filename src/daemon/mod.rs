@@ -17,6 +17,7 @@ mod outbox;
 mod parcel;
 mod planner;
 mod reload;
+mod revision;
 mod runner;
 mod scheduler;
 mod settle;
@@ -38,10 +39,11 @@ pub use self::{
     attempt::{Ended, carry_out, question},
     control::{Reloaded, ask_to_reload, socket_path},
     deliver::deliver_run,
-    engine::{Engine, Owner, Revision},
+    engine::{Engine, Owner},
     messages::messages,
     parcel::Parcel,
     reload::Loader,
+    revision::{AskEndpoint, Revision},
     stop::Stop,
 };
 use crate::{

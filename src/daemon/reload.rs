@@ -9,10 +9,7 @@ use chrono::Utc;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::{
-    engine::{Engine, Revision},
-    systemd,
-};
+use super::{engine::Engine, revision::Revision, systemd};
 use crate::{
     config::{Config, Errors, diff},
     model::Timestamp,

@@ -1,6 +1,6 @@
 //! The daemon in one line, for `systemctl status`. Pure.
 
-use super::engine::Revision;
+use super::revision::Revision;
 use crate::model::{JobName, Timestamp};
 
 /// `12 jobs, next gold at 08:00`; a refused config comes first, because somebody has to act.

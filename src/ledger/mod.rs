@@ -13,6 +13,7 @@ mod jobs;
 mod lock;
 mod outcomes;
 mod planning;
+mod pushed;
 mod retention;
 mod runs;
 mod tokens;
@@ -30,13 +31,14 @@ use sqlx::{
 pub use self::{
     audit::{Finding, Nominal},
     beat::Beat,
-    deliveries::{Completed, NewDelivery, Outcome, Owed},
+    deliveries::{NewDelivery, Owed},
     error::LedgerError,
     history::{AttemptRow, DeliveryRow, HistoryRow, Shown},
     jobs::{JobState, ScheduledJob},
     lock::DaemonLock,
     outcomes::{Answered, Failure},
     planning::{Cut, NewOccurrence, NewRange, Planning},
+    pushed::{Completed, Outcome},
     retention::STATES_KEPT,
     runs::{Claim, Taken, UnstartedRun},
     tokens::TokenRow,
