@@ -9,7 +9,9 @@ use sqlx::migrate::MigrateError;
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// No room: the daemon waits for it, nothing is lost.
-    #[error("ledger {path}: the disk is full ({cause}): make room, promptcron goes on by itself")]
+    #[error(
+        "ledger {path}: the disk is full ({cause}): make room; a daemon that runs goes on by itself"
+    )]
     Full {
         /// The database file.
         path: String,

@@ -17,17 +17,19 @@ mod pushed;
 mod retention;
 mod runs;
 mod tokens;
+mod write;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    SqlitePool,
     sqlite::{
         SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
         SqliteSynchronous,
     },
 };
 
+use self::write::Write;
 pub use self::{
     audit::{Finding, Nominal},
     beat::Beat,
@@ -82,7 +84,6 @@ impl Ledger {
             .max_lifetime(None)
             // The one connection is waited for as long as a slow disk takes to prune or to sync.
             .acquire_timeout(PATIENCE)
-            .before_acquire(|connection, _| Box::pin(whole(connection)))
             .connect_with(options(path, access))
             .await
             .map_err(fail)?;
@@ -110,36 +111,29 @@ impl Ledger {
     }
 
     /// A transaction that has the write lock from its first statement on.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.pool
-            .begin_with("begin immediate")
+    async fn write(&self) -> Result<Write> {
+        Write::begin(&self.pool)
             .await
             .map_err(|error| self.error(error))
     }
 
-    /// Commits what was done, or says what went wrong; an unfinished transaction rolls back.
-    async fn finish<T>(
-        &self,
-        transaction: Transaction<'static, Sqlite>,
-        done: sqlx::Result<T>,
-    ) -> Result<T> {
-        let value = done.map_err(|error| self.error(error))?;
-        transaction
-            .commit()
-            .await
-            .map_err(|error| self.error(error))?;
+    /// Commits what was done, or rolls back and says what went wrong.
+    async fn finish<T>(&self, transaction: Write, done: sqlx::Result<T>) -> Result<T> {
+        let value = match done {
+            Ok(value) => value,
+            Err(error) => {
+                transaction.roll_back().await;
+                return Err(self.error(error));
+            }
+        };
+        let committed = transaction.commit().await;
+        committed.map_err(|error| self.error(error))?;
         Ok(value)
     }
 
     fn error(&self, error: sqlx::Error) -> LedgerError {
         LedgerError::from_sqlx(&self.path, &error)
     }
-}
-
-/// A disk that is full makes `SQLite` roll back by itself; sqlx counts the transaction as open all
-/// the same and refuses the next one. Such a connection is opened anew.
-async fn whole(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
-    Ok(!connection.is_in_transaction())
 }
 
 fn options(path: &std::path::Path, access: Access) -> SqliteConnectOptions {
