@@ -3,7 +3,11 @@
 //! twice only where its reply was lost.
 //!
 //! `PROMPTCRON_KILL_ROUNDS` and `PROMPTCRON_KILL_SEED` set the rounds (200) and the seed.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed; its seed repeats it"
+)]
 
 #[path = "support/ai.rs"]
 mod ai;
