@@ -37,8 +37,9 @@ impl JobState {
     }
 }
 
-/// Rows in one statement: large enough to be quick, small enough for every database's limit.
-pub(super) const ROWS: usize = 1_000;
+/// Rows in one statement: large enough to be quick; small enough that thousands of rows use one
+/// prepared statement again and again, and that it takes little memory while it is kept.
+pub(super) const ROWS: usize = 100;
 
 #[derive(FromRow)]
 struct Row {
