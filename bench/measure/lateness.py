@@ -3,13 +3,17 @@
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import daemon, machine
 
-# How long the slowest burst may take from its second to its last request.
+# How long the slowest burst may take from its second on.
 PATIENCE_S = 180
+
+# Up to so many jobs the burst is followed to its last push, above it to its last question.
+FOLLOWED = 1_000
 
 
 @dataclass
@@ -37,8 +41,8 @@ class Burst:
 
     durable: Spread
     request: Spread
-    # From the nominal second to the last push, in seconds: the whole pipeline.
-    all_pushed_s: float
+    # From the nominal second to the last push, in seconds: the whole way. None: not followed.
+    all_pushed_s: float | None
 
 
 def measure(program: Path, server: Path, jobs: int, rounds: int) -> Burst:
@@ -49,13 +53,15 @@ def measure(program: Path, server: Path, jobs: int, rounds: int) -> Burst:
             rows, asked, done = _round(program, server, Path(folder), jobs)
         durable.append(rows)
         request.append(asked)
-        pushed.append(done)
-    return Burst(spread(durable), spread(request), statistics.median(pushed))
+        if done:
+            pushed.append(done)
+    whole_way = statistics.median(pushed) if pushed else None
+    return Burst(spread(durable), spread(request), whole_way)
 
 
 def _round(
     program: Path, server: Path, folder: Path, jobs: int
-) -> tuple[list[float], list[float], float]:
+) -> tuple[list[float], list[float], float | None]:
     with daemon.Servers(server) as servers:
         due = int(time.time()) + 3 + jobs // 4_000
         crons = [daemon.once_at(due)] * jobs
@@ -64,7 +70,8 @@ def _round(
             if time.time() > due - 0.5:
                 raise RuntimeError("the daemon was not ready in time: the machine is too busy")
             time.sleep(max(0.0, due - time.time()) + 0.5)
-            _wait_for(servers, jobs)
+            followed = jobs <= FOLLOWED
+            _wait_for(servers.pushed_us if followed else servers.asked_us, jobs)
             planned = running.events("planned")
         rows = [
             event["durable_at_us"] / 1e3 - due * 1e3
@@ -74,13 +81,13 @@ def _round(
         asked = [at / 1e3 - due * 1e3 for at in servers.asked_us()]
         if len(rows) != jobs or len(asked) != jobs:
             raise RuntimeError(f"{jobs} were due, {len(rows)} planned, {len(asked)} asked")
-        return rows, asked, max(servers.pushed_us()) / 1e6 - due
+        return rows, asked, max(servers.pushed_us()) / 1e6 - due if followed else None
 
 
-def _wait_for(servers: daemon.Servers, jobs: int) -> None:
+def _wait_for(arrivals: Callable[[], list[int]], jobs: int) -> None:
     until = time.monotonic() + PATIENCE_S
-    while len(servers.pushed_us()) < jobs:
+    while len(arrivals()) < jobs:
         if time.monotonic() > until:
-            raise RuntimeError(f"not all of {jobs} were pushed within {PATIENCE_S} s")
+            raise RuntimeError(f"not all of {jobs} came within {PATIENCE_S} s")
         # Seldom: looking takes CPU time from what is measured.
         time.sleep(0.5)

@@ -1,6 +1,7 @@
 """What people would use instead: installed from the registries, driven by the programs in peers/."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -56,17 +57,18 @@ def _npm_version(npm: Path, name: str) -> str:
     return json.loads(package.read_text())["version"]
 
 
-def burst(peer: Peer, jobs: int, rounds: int) -> lateness.Spread:
-    """How late its callbacks are, with `jobs` due in one second."""
-    return lateness.spread([_burst(peer, jobs) for _ in range(rounds)])
+def burst(peer: Peer, jobs: int, rounds: int) -> tuple[lateness.Spread, int]:
+    """How late its callbacks are, with `jobs` due in one second; and the most that it lost."""
+    late = [_burst(peer, jobs) for _ in range(rounds)]
+    return lateness.spread(late), jobs - min(map(len, late))
 
 
 def _burst(peer: Peer, jobs: int) -> list[float]:
-    due = int(time.time()) + 4 + jobs // 1_000
+    due = int(time.time()) + 3 + jobs // 1_000
     with _Running(peer, ["burst", str(due)], [daemon.once_at(due)] * jobs) as running:
+        if time.time() > due:
+            raise RuntimeError(f"{peer.name} was not ready in time: the machine is too busy")
         called = json.loads(running.line())
-    if len(called) != jobs:
-        raise RuntimeError(f"{peer.name}: {jobs} were due, {len(called)} called")
     return [at - due * 1e3 for at in called]
 
 
@@ -94,6 +96,8 @@ class _Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            # A zone named job by job costs Node's schedulers more: this is their best case.
+            env=os.environ | {"TZ": "UTC"},
         )
         self.pid = self._process.pid
         self._process.stdin.write("\n".join(crons))

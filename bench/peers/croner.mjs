@@ -1,4 +1,4 @@
 import { Cron } from "croner";
 import { drive } from "./common.mjs";
 
-drive((cron, callback) => new Cron(cron, { timezone: "UTC" }, callback));
+drive((cron, callback) => new Cron(cron, callback));

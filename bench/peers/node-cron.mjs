@@ -1,4 +1,4 @@
 import cron from "node-cron";
 import { drive } from "./common.mjs";
 
-drive((pattern, callback) => cron.schedule(pattern, callback, { timezone: "UTC" }));
+drive((pattern, callback) => cron.schedule(pattern, callback));
