@@ -1,6 +1,6 @@
 //! `promptcron audit`: the invariant, checked over the whole ledger.
 
-use super::{Failure, block_on, history::open};
+use super::{Failure, block_on, history::open, out::say};
 use crate::{
     config::Config,
     ledger::Nominal,
@@ -27,11 +27,11 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         Ok::<_, Failure>(ledger.audit(read).await?)
     })??;
     if findings.is_empty() {
-        println!("the ledger is in order: every occurrence is in exactly one state");
+        say!("the ledger is in order: every occurrence is in exactly one state");
         return Ok(());
     }
     for finding in &findings {
-        println!("{finding}");
+        say!("{finding}");
     }
     Err(Failure::Told)
 }

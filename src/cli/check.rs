@@ -1,9 +1,11 @@
 //! `promptcron check`: the config is valid, and this is what it means.
 
+use std::io;
+
 use chrono::Utc;
 use clap::Args;
 
-use super::{Failure, block_on, instant};
+use super::{Failure, block_on, instant, out::say};
 use crate::{
     ask,
     config::{Config, Endpoint, Job, Target, Token},
@@ -25,12 +27,12 @@ pub(super) struct CheckArgs {
 /// Prints what the config means; with `--live`, what answers.
 pub(super) fn run(config: &Config, args: &CheckArgs) -> Result<(), Failure> {
     for warning in &config.warnings {
-        println!("warning: {warning}");
+        say!("warning: {warning}");
     }
     for job in &config.jobs {
-        print_job(job);
+        print_job(job)?;
     }
-    println!(
+    say!(
         "{} is valid: {}, {}, {}; ledger {}",
         config.file.display(),
         count(config.jobs.len(), "job"),
@@ -45,13 +47,13 @@ fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
-fn print_job(job: &Job) {
+fn print_job(job: &Job) -> io::Result<()> {
     let zone = job.schedule.zone();
     let style = job
         .style
         .map_or_else(String::new, |style| format!(", {}", style_word(style)));
     let targets: Vec<&str> = job.targets.iter().map(AsRef::as_ref).collect();
-    println!(
+    say!(
         "{}: {} ({zone}), {} → {}{style}",
         job.name,
         job.schedule,
@@ -59,16 +61,17 @@ fn print_job(job: &Job) {
         targets.join(", ")
     );
     if !job.enabled {
-        println!("  not enabled");
-        return;
+        say!("  not enabled");
+        return Ok(());
     }
     let mut instants = job.schedule.upcoming(Utc::now()).take(INSTANTS).peekable();
     if instants.peek().is_none() {
-        println!("  never due again");
+        say!("  never due again");
     }
     for at in instants {
-        println!("  {}", instant::local(at, zone));
+        say!("  {}", instant::local(at, zone));
     }
+    Ok(())
 }
 
 fn style_word(style: Style) -> &'static str {
@@ -84,17 +87,17 @@ fn live(config: &Config) -> Result<(), Failure> {
     let ok = block_on(async {
         let mut ok = true;
         for endpoint in config.endpoints.values() {
-            ok &= probe(endpoint).await;
+            ok &= probe(endpoint).await?;
         }
         for target in config.targets.values() {
-            ok &= visit(target).await;
+            ok &= visit(target).await?;
         }
-        ok
-    })?;
+        Ok::<_, io::Error>(ok)
+    })??;
     if ok { Ok(()) } else { Err(Failure::Told) }
 }
 
-async fn probe(endpoint: &std::sync::Arc<Endpoint>) -> bool {
+async fn probe(endpoint: &std::sync::Arc<Endpoint>) -> io::Result<bool> {
     let client = match ask::Client::new(endpoint.clone()) {
         Ok(client) => client,
         Err(error) => return print_bad(&error.to_string()),
@@ -104,12 +107,16 @@ async fn probe(endpoint: &std::sync::Arc<Endpoint>) -> bool {
     }
     let mut ok = true;
     for token in &endpoint.tokens {
-        ok &= probe_token(&client, endpoint, Some(token)).await;
+        ok &= probe_token(&client, endpoint, Some(token)).await?;
     }
-    ok
+    Ok(ok)
 }
 
-async fn probe_token(client: &ask::Client, endpoint: &Endpoint, token: Option<&Token>) -> bool {
+async fn probe_token(
+    client: &ask::Client,
+    endpoint: &Endpoint,
+    token: Option<&Token>,
+) -> io::Result<bool> {
     let who = token.map_or_else(String::new, |token| format!(", token {}", token.label));
     match client.probe(token).await {
         Ok(probe) => {
@@ -120,31 +127,32 @@ async fn probe_token(client: &ask::Client, endpoint: &Endpoint, token: Option<&T
                 ),
                 _ => String::new(),
             };
-            println!(
+            say!(
                 "ok     ai.{} ({}{who}): answers{model}",
-                endpoint.name, endpoint.base_url
+                endpoint.name,
+                endpoint.base_url
             );
-            true
+            Ok(true)
         }
         Err(error) => print_bad(&error.to_string()),
     }
 }
 
-async fn visit(target: &Target) -> bool {
+async fn visit(target: &Target) -> io::Result<bool> {
     let health = match push::Client::new(&target.way()) {
         Ok(client) => client.health(target).await,
         Err(error) => return print_bad(&format!("ntfy.{}: {error:#}", target.name)),
     };
     match health {
         Ok(health) => {
-            println!("ok     {health}");
-            true
+            say!("ok     {health}");
+            Ok(true)
         }
         Err(error) => print_bad(&error.to_string()),
     }
 }
 
-fn print_bad(error: &str) -> bool {
-    println!("FAILED {error}");
-    false
+fn print_bad(error: &str) -> io::Result<bool> {
+    say!("FAILED {error}");
+    Ok(false)
 }

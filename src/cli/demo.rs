@@ -1,6 +1,13 @@
 //! `promptcron demo`: the real daemon between a stand-in AI and a stand-in phone.
 
-use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::Context;
 use chrono::Utc;
@@ -8,7 +15,7 @@ use clap::Args;
 use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
+use super::{Failure, out::say};
 use crate::{
     clock::SystemClock,
     config::{self, Config},
@@ -74,13 +81,13 @@ async fn show(folder: &Path, once: bool) -> anyhow::Result<()> {
     let pushes = inbox.subscribe();
     let inbox_at = serve_inbox(&mut tasks, inbox, &servers).await?;
     let text = config_text(ai_at, inbox_at);
-    println!(
+    say!(
         "{}",
         INTRO
             .replace("{ai}", &url(ai_at))
             .replace("{inbox}", &url(inbox_at))
     );
-    println!("{}", indent(&text));
+    say!("{}", indent(&text));
     let config = read(&text, folder)?;
     let surroundings = Surroundings::new(Arc::new(SystemClock), stop.clone());
     let daemon = tokio::spawn(daemon::run(config, surroundings, ready));
@@ -94,7 +101,7 @@ async fn show(folder: &Path, once: bool) -> anyhow::Result<()> {
 }
 
 async fn serve_ai(
-    tasks: &mut JoinSet<std::io::Result<()>>,
+    tasks: &mut JoinSet<io::Result<()>>,
     stop: &CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
     let (listener, address) = listen().await?;
@@ -103,7 +110,7 @@ async fn serve_ai(
 }
 
 async fn serve_inbox(
-    tasks: &mut JoinSet<std::io::Result<()>>,
+    tasks: &mut JoinSet<io::Result<()>>,
     inbox: Inbox,
     stop: &CancellationToken,
 ) -> anyhow::Result<SocketAddr> {
@@ -166,7 +173,9 @@ fn read(text: &str, folder: &Path) -> anyhow::Result<Config> {
 }
 
 fn ready() {
-    println!("The job is due every 10 seconds. Ctrl-C ends the demo.\n");
+    let line = "The job is due every 10 seconds. Ctrl-C ends the demo.\n";
+    // Should nobody read it, the first push says so.
+    writeln!(io::stdout(), "{line}").ok();
 }
 
 /// Prints each push as the phone would show it.
@@ -180,7 +189,7 @@ async fn watch(
             message = pushes.recv() => message.context("the stand-in phone fell behind")?,
             () = stop.stopping() => return Ok(()),
         };
-        println!("{}", draw(&message, WIDTH));
+        say!("{}", draw(&message, WIDTH));
         if once {
             stop.drain();
         }

@@ -25,6 +25,7 @@ impl Failure {
     /// Prints it and gives the exit code.
     pub(super) fn report(self) -> ExitCode {
         match self {
+            Self::Work(error) if is_closed(&error) => ExitCode::SUCCESS,
             Self::Work(error) => {
                 eprintln!("{error:#}");
                 ExitCode::from(1)
@@ -36,6 +37,12 @@ impl Failure {
             Self::Told => ExitCode::from(1),
         }
     }
+}
+
+/// Whoever read our output has seen enough, such as `head`.
+fn is_closed(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use chrono::{TimeDelta, Utc};
 
-use super::{Failure, block_on, history::open};
+use super::{Failure, block_on, history::open, out::say};
 use crate::{
     config::Config,
     ledger::Beat,
@@ -18,7 +18,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let beat = block_on(async { Ok::<_, Failure>(open(config).await?.last_beat().await?) })??;
     match judge(beat.as_ref(), Utc::now()) {
         Ok(()) => {
-            println!("ok");
+            say!("ok");
             Ok(())
         }
         Err(why) => Err(Failure::Work(anyhow!("not ok: {why}"))),

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, block_on, instant, table};
+use super::{Failure, block_on, instant, out::say, table};
 use crate::{
     config::Config,
     ledger::{Access, HistoryRow, Ledger},
@@ -71,18 +71,18 @@ pub(super) fn run(config: &Config, args: &HistoryArgs) -> Result<(), Failure> {
     })??;
     if args.json {
         for row in &rows {
-            println!("{}", serde_json::to_string(&Line::from(row))?);
+            say!("{}", serde_json::to_string(&Line::from(row))?);
         }
         return Ok(());
     }
     if rows.is_empty() {
-        println!("nothing has run yet");
+        say!("nothing has run yet");
         return Ok(());
     }
     let mut lines = vec![heads(&rows)];
     lines.extend(rows.iter().map(|row| cells(config, row)));
     for line in table::lines(&lines) {
-        println!("{line}");
+        say!("{line}");
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ mod instant;
 mod logging;
 mod next;
 mod once;
+mod out;
 mod pause;
 mod push;
 mod reload;

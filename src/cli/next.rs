@@ -7,7 +7,7 @@ use chrono::Utc;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, instant, table};
+use super::{Failure, instant, out::say, table};
 use crate::{
     config::{Config, Job},
     model::Timestamp,
@@ -50,19 +50,19 @@ pub(super) fn run(config: &Config, args: &NextArgs) -> Result<(), Failure> {
     let upcoming = upcoming(&jobs, after, args.n);
     if args.json {
         for (at, job) in upcoming {
-            println!("{}", serde_json::to_string(&line(job, at))?);
+            say!("{}", serde_json::to_string(&line(job, at))?);
         }
         return Ok(());
     }
     if upcoming.is_empty() {
-        println!(
+        say!(
             "nothing is due after {}",
             instant::local(after, config.timezone)
         );
     }
     let rows: Vec<Vec<String>> = upcoming.iter().map(|(at, job)| row(job, *at)).collect();
     for line in table::lines(&rows) {
-        println!("{line}");
+        say!("{line}");
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use super::{Failure, block_on, next::named};
+use super::{Failure, block_on, next::named, out::say};
 use crate::{
     ask::{self, Answer},
     clock::SystemClock,
@@ -51,38 +51,40 @@ async fn dry_run(config: Config, name: &str) -> Result<(), Failure> {
         .await
         .result
         .map_err(|error| anyhow!("job {name}: {error}"))?;
-    print_parts(&revision, job, &answer);
+    print_parts(&revision, job, &answer)?;
     Ok(())
 }
 
-fn print_parts(revision: &Revision, job: &Job, answer: &Answer) {
+fn print_parts(revision: &Revision, job: &Job, answer: &Answer) -> anyhow::Result<()> {
     for name in &job.targets {
         let Some((target, _)) = revision.target(name) else {
             continue;
         };
         for parcel in daemon::messages(revision.config.language, job, target, answer) {
-            print_parcel(&target.name, &parcel);
+            print_parcel(&target.name, &parcel)?;
         }
     }
+    Ok(())
 }
 
 /// A head of what stands around the text, an empty line, and exactly the text.
-fn print_parcel(target: &str, parcel: &Parcel) {
+fn print_parcel(target: &str, parcel: &Parcel) -> anyhow::Result<()> {
     let message = &parcel.message;
-    println!("target: {target}");
+    say!("target: {target}");
     if let Some(title) = &message.title {
-        println!("title: {title}");
+        say!("title: {title}");
     }
     if !message.tags.is_empty() {
-        println!("tags: {}", message.tags.join(", "));
+        say!("tags: {}", message.tags.join(", "));
     }
     if let Some(priority) = message.priority {
-        println!("priority: {priority}");
+        say!("priority: {priority}");
     }
     if let Some(file) = &parcel.file {
-        println!("file: {}, {} bytes", file.name, file.text.len());
+        say!("file: {}, {} bytes", file.name, file.text.len());
     }
-    println!("bytes: {}\n\n{}\n", message.message.len(), message.message);
+    say!("bytes: {}\n\n{}\n", message.message.len(), message.message);
+    Ok(())
 }
 
 async fn for_real(config: Config, name: &str, wait: Duration) -> Result<(), Failure> {
@@ -169,7 +171,7 @@ fn report(shown: &Shown, over: bool) -> Result<(), Failure> {
         answers.clone().count()
     );
     if run.state == RunState::Delivered.as_str() {
-        println!("{head} in {} ms", run.pushed_ms.unwrap_or(0));
+        say!("{head} in {} ms", run.pushed_ms.unwrap_or(0));
         return Ok(());
     }
     let mut errors: Vec<&str> = answers

@@ -5,7 +5,7 @@ use anyhow::anyhow;
 use chrono::Utc;
 use clap::Args;
 
-use super::{Failure, block_on, instant, next::named};
+use super::{Failure, block_on, instant, next::named, out::say};
 use crate::{
     config::Config,
     ledger::{Access, Ledger},
@@ -50,8 +50,8 @@ pub(super) fn pause(config: &Config, args: &PauseArgs) -> Result<(), Failure> {
         return Err(unknown(name));
     }
     match until {
-        Some(until) => println!("{name} is paused until {}", instant::local(until, zone)),
-        None => println!("{name} is paused: `promptcron resume {name}` ends it"),
+        Some(until) => say!("{name} is paused until {}", instant::local(until, zone)),
+        None => say!("{name} is paused: `promptcron resume {name}` ends it"),
     }
     Ok(())
 }
@@ -62,9 +62,9 @@ pub(super) fn resume(config: &Config, args: &ResumeArgs) -> Result<(), Failure> 
         .name
         .as_str();
     if with_ledger(config, async |ledger| ledger.resume(name, Utc::now()).await)? {
-        println!("{name} is resumed; what was due meanwhile is skipped");
+        say!("{name} is resumed; what was due meanwhile is skipped");
     } else {
-        println!("{name} is not paused");
+        say!("{name} is not paused");
     }
     Ok(())
 }
@@ -73,8 +73,8 @@ pub(super) fn cancel(config: &Config, args: &CancelArgs) -> Result<(), Failure> 
     match with_ledger(config, async |ledger| {
         ledger.cancel(args.run, Utc::now()).await
     })? {
-        Some(true) => println!("run {} is cancelled", args.run),
-        Some(false) => println!("run {} is over: nothing to cancel", args.run),
+        Some(true) => say!("run {} is cancelled", args.run),
+        Some(false) => say!("run {} is over: nothing to cancel", args.run),
         None => {
             return Err(Failure::Work(anyhow!(
                 "there is no run {}: `promptcron history` lists them",

@@ -3,7 +3,7 @@
 use anyhow::{anyhow, bail};
 use clap::Args;
 
-use super::{Failure, block_on};
+use super::{Failure, block_on, out::say};
 use crate::{
     config::{Config, Target, ntfy_rules},
     push::{Client, Message, Receipt},
@@ -40,9 +40,11 @@ pub(super) fn run(config: &Config, args: &PushArgs) -> Result<(), Failure> {
         ..Message::default()
     };
     let receipt = block_on(push(target, &message))??;
-    println!(
+    say!(
         "pushed to {}{} as message {}",
-        target.server, target.topic, receipt.id
+        target.server,
+        target.topic,
+        receipt.id
     );
     Ok(())
 }

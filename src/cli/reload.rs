@@ -5,7 +5,7 @@ use crate::{
     daemon::ask_to_reload,
 };
 
-use super::{Failure, block_on};
+use super::{Failure, block_on, out::say};
 
 /// Asks the daemon of the config's ledger; exit 1 when it did not take the new config.
 pub(super) fn run(file: &std::path::Path) -> Result<(), Failure> {
@@ -15,13 +15,13 @@ pub(super) fn run(file: &std::path::Path) -> Result<(), Failure> {
     })?;
     let reloaded = block_on(ask_to_reload(&ledger.0))??;
     for line in reloaded.changes.iter().chain(&reloaded.errors) {
-        println!("{line}");
+        say!("{line}");
     }
     if !reloaded.taken {
-        println!("not reloaded: the daemon goes on with the config it has");
+        say!("not reloaded: the daemon goes on with the config it has");
         return Err(Failure::Told);
     }
-    println!(
+    say!(
         "{}",
         if reloaded.changes.is_empty() {
             "reloaded: nothing has changed"

@@ -1,5 +1,7 @@
 //! `promptcron show`: everything the ledger knows of one run.
 
+use std::io;
+
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -8,6 +10,7 @@ use super::{
     Failure, block_on,
     history::{Line, open},
     instant,
+    out::say,
 };
 use crate::{
     config::Config,
@@ -117,20 +120,20 @@ pub(super) fn run(config: &Config, args: &ShowArgs) -> Result<(), Failure> {
         )
     })?;
     if args.json {
-        println!("{}", serde_json::to_string(&Page::from(shown))?);
+        say!("{}", serde_json::to_string(&Page::from(shown))?);
     } else {
-        print(config, &shown);
+        print(config, &shown)?;
     }
     Ok(())
 }
 
-fn print(config: &Config, shown: &Shown) {
+fn print(config: &Config, shown: &Shown) -> io::Result<()> {
     let run = &shown.run;
     let zone = config
         .job(&run.job)
         .map_or(config.timezone, |job| job.schedule.zone());
     let local = |ms: i64| instant::local(from_ms(ms), zone);
-    println!(
+    say!(
         "run {}: {}, due {} ({})",
         run.run_id,
         run.job,
@@ -141,9 +144,9 @@ fn print(config: &Config, shown: &Shown) {
         .reason
         .as_deref()
         .map_or_else(String::new, |reason| format!(": {reason}"));
-    println!("{}{reason}", run.state);
+    say!("{}{reason}", run.state);
     if let Some(until) = run.until_at {
-        println!(
+        say!(
             "{} occurrences, the last one {}",
             run.instants,
             local(until)
@@ -154,7 +157,7 @@ fn print(config: &Config, shown: &Shown) {
             .token_label
             .as_deref()
             .map_or_else(String::new, |token| format!(", token {token}"));
-        println!(
+        say!(
             "\nattempt {}: {}, {} (ai.{}{token})",
             attempt.number,
             attempt.outcome,
@@ -162,26 +165,27 @@ fn print(config: &Config, shown: &Shown) {
             attempt.ai
         );
         if let Some(error) = &attempt.error {
-            println!("{error}");
+            say!("{error}");
         }
     }
     for (head, text) in [("prompt", &shown.prompt), ("answer", &shown.answer)] {
         if let Some(text) = text {
-            println!("\n--- {head}\n{text}");
+            say!("\n--- {head}\n{text}");
         }
     }
     for delivery in &shown.deliveries {
-        print_delivery(delivery, &local);
+        print_delivery(delivery, &local)?;
     }
+    Ok(())
 }
 
-fn print_delivery(delivery: &DeliveryRow, local: &impl Fn(i64) -> String) {
+fn print_delivery(delivery: &DeliveryRow, local: &impl Fn(i64) -> String) -> io::Result<()> {
     let times = if delivery.attempts == 1 {
         "try"
     } else {
         "tries"
     };
-    println!(
+    say!(
         "\n--- {} to {}, part {} of {}: {} after {} {times}",
         delivery.kind,
         delivery.target,
@@ -191,22 +195,23 @@ fn print_delivery(delivery: &DeliveryRow, local: &impl Fn(i64) -> String) {
         delivery.attempts
     );
     if let Some(at) = delivery.delivered_at {
-        println!(
+        say!(
             "{} as {}",
             local(at),
             delivery.receipt.as_deref().unwrap_or("?")
         );
     }
     if let Some(error) = &delivery.error {
-        println!("{error}");
+        say!("{error}");
     }
     let message: Value = serde_json::from_str(&delivery.message).unwrap_or(Value::Null);
     for field in ["title", "message"] {
         if let Some(text) = message[field].as_str() {
-            println!("{text}");
+            say!("{text}");
         }
     }
     if let Some(name) = message["file"]["name"].as_str() {
-        println!("with the whole answer as a file, {name}");
+        say!("with the whole answer as a file, {name}");
     }
+    Ok(())
 }
