@@ -1,9 +1,8 @@
 //! `promptcron audit`: the invariant, checked over the whole ledger.
 
-use super::{Failure, block_on, history::open, out::say};
+use super::{Failure, out::say, records::Records};
 use crate::{
-    config::Config,
-    ledger::Nominal,
+    ledger::{Access, Nominal},
     model::Timestamp,
     schedule::{Schedule, pass_over},
 };
@@ -20,12 +19,9 @@ impl Nominal for Schedule {
 }
 
 /// Prints what breaks the invariant, a line each.
-pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    let findings = block_on(async {
-        let ledger = open(config).await?;
-        let read = |text: &str| Schedule::from_text(text).ok();
-        Ok::<_, Failure>(ledger.audit(read).await?)
-    })??;
+pub(super) fn run(records: &Records) -> Result<(), Failure> {
+    let read = |text: &str| Schedule::from_text(text).ok();
+    let findings = records.with(Access::Read, async |ledger| ledger.audit(read).await)?;
     if findings.is_empty() {
         say!("the ledger is in order: every occurrence is in exactly one state");
         return Ok(());

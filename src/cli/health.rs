@@ -3,10 +3,9 @@
 use anyhow::anyhow;
 use chrono::{TimeDelta, Utc};
 
-use super::{Failure, block_on, history::open, out::say};
+use super::{Failure, out::say, records::Records};
 use crate::{
-    config::Config,
-    ledger::Beat,
+    ledger::{Access, Beat},
     model::{Timestamp, from_ms},
 };
 
@@ -14,8 +13,8 @@ use crate::{
 const SILENCE: TimeDelta = TimeDelta::seconds(35);
 
 /// Says whether the daemon lives, from the signs of life in its ledger.
-pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    let beat = block_on(async { Ok::<_, Failure>(open(config).await?.last_beat().await?) })??;
+pub(super) fn run(records: &Records) -> Result<(), Failure> {
+    let beat = records.with(Access::Read, async |ledger| ledger.last_beat().await)?;
     match judge(beat.as_ref(), Utc::now()) {
         Ok(()) => {
             say!("ok");

@@ -3,10 +3,9 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, block_on, instant, out::say, table};
+use super::{Failure, instant, out::say, records::Records, table};
 use crate::{
-    config::Config,
-    ledger::{Access, HistoryRow, Ledger},
+    ledger::{Access, HistoryRow},
     model::from_ms,
 };
 
@@ -16,7 +15,7 @@ pub(super) struct HistoryArgs {
     /// Only this job; one that is no longer in the config too
     job: Option<String>,
     /// How many rows, the newest first
-    #[arg(short, default_value_t = 20, value_name = "N")]
+    #[arg(short, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     n: u32,
     /// One JSON object a line
     #[arg(long)]
@@ -64,11 +63,14 @@ impl From<&HistoryRow> for Line {
 }
 
 /// Prints the newest rows.
-pub(super) fn run(config: &Config, args: &HistoryArgs) -> Result<(), Failure> {
-    let rows = block_on(async {
-        let ledger = open(config).await?;
-        Ok::<_, Failure>(ledger.history(args.job.as_deref(), args.n).await?)
-    })??;
+pub(super) fn run(records: &Records, args: &HistoryArgs) -> Result<(), Failure> {
+    let job = args.job.as_deref();
+    let rows = records.with(Access::Read, async |ledger| {
+        ledger.history(job, args.n).await
+    })?;
+    if let Some(job) = job.filter(|_| rows.is_empty()) {
+        records.check_job(job)?;
+    }
     if args.json {
         for row in &rows {
             say!("{}", serde_json::to_string(&Line::from(row))?);
@@ -80,23 +82,11 @@ pub(super) fn run(config: &Config, args: &HistoryArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let mut lines = vec![heads(&rows)];
-    lines.extend(rows.iter().map(|row| cells(config, row)));
+    lines.extend(rows.iter().map(|row| cells(records, row)));
     for line in table::lines(&lines) {
         say!("{line}");
     }
     Ok(())
-}
-
-/// The ledger for reading; says so where no daemon has made one yet.
-pub(super) async fn open(config: &Config) -> Result<Ledger, Failure> {
-    let path = &config.ledger.0;
-    if !path.exists() {
-        return Err(Failure::Work(anyhow::anyhow!(
-            "there is no ledger {} yet: `promptcron run` and `promptcron once` make it",
-            path.display()
-        )));
-    }
-    Ok(Ledger::open(path, Access::Read).await?)
 }
 
 fn heads(rows: &[HistoryRow]) -> Vec<String> {
@@ -112,10 +102,8 @@ fn heads(rows: &[HistoryRow]) -> Vec<String> {
     .into()
 }
 
-fn cells(config: &Config, row: &HistoryRow) -> Vec<String> {
-    let zone = config
-        .job(&row.job)
-        .map_or(config.timezone, |job| job.schedule.zone());
+fn cells(records: &Records, row: &HistoryRow) -> Vec<String> {
+    let zone = records.zone_of(&row.job);
     let due = instant::local(from_ms(row.scheduled_at), zone);
     let ms = |ms: Option<i64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
     vec![

@@ -18,6 +18,7 @@ mod once;
 mod out;
 mod pause;
 mod push;
+mod records;
 mod reload;
 pub mod render;
 mod run;
@@ -29,7 +30,7 @@ use std::{path::PathBuf, process::ExitCode};
 use chrono::Utc;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use self::failure::Failure;
+use self::{failure::Failure, records::Records};
 use crate::config::{self, Config, SystemEnv};
 
 /// Options that every command takes stand apart from its own.
@@ -146,18 +147,23 @@ impl Cli {
             Command::Next(ref args) => next::run(&self.load()?, args),
             Command::Once(ref args) => once::run(self.load()?, args),
             Command::Push(ref args) => push::run(&self.load()?, args),
-            Command::History(ref args) => history::run(&self.load()?, args),
-            Command::Show(ref args) => show::run(&self.load()?, args),
-            Command::Pause(ref args) => pause::pause(&self.load()?, args),
-            Command::Resume(ref args) => pause::resume(&self.load()?, args),
-            Command::Cancel(ref args) => pause::cancel(&self.load()?, args),
-            Command::Audit => audit::run(&self.load()?),
-            Command::Health => health::run(&self.load()?),
+            Command::History(ref args) => history::run(&self.records()?, args),
+            Command::Show(ref args) => show::run(&self.records()?, args),
+            Command::Pause(ref args) => pause::pause(&self.records()?, args),
+            Command::Resume(ref args) => pause::resume(&self.records()?, args),
+            Command::Cancel(ref args) => pause::cancel(&self.records()?, args),
+            Command::Audit => audit::run(&self.records()?),
+            Command::Health => health::run(&self.records()?),
         }
     }
 
     fn locate(&self) -> Result<PathBuf, Failure> {
         config::locate(self.config.clone(), &SystemEnv).map_err(Failure::config)
+    }
+
+    /// What was recorded can be looked at however wrong the file is otherwise.
+    fn records(&self) -> Result<Records, Failure> {
+        Records::of(&self.locate()?)
     }
 
     fn load(&self) -> Result<Config, Failure> {

@@ -5,12 +5,8 @@ use anyhow::anyhow;
 use chrono::Utc;
 use clap::Args;
 
-use super::{Failure, block_on, instant, next::named, out::say};
-use crate::{
-    config::Config,
-    ledger::{Access, Ledger},
-    model::RunId,
-};
+use super::{Failure, instant, out::say, records::Records};
+use crate::{ledger::Access, model::RunId};
 
 /// What `pause` is told.
 #[derive(Debug, Args)]
@@ -36,9 +32,9 @@ pub(super) struct CancelArgs {
     run: RunId,
 }
 
-pub(super) fn pause(config: &Config, args: &PauseArgs) -> Result<(), Failure> {
-    let job = named(config, &args.job).map_err(Failure::Config)?;
-    let (name, zone, now) = (job.name.as_str(), job.schedule.zone(), Utc::now());
+pub(super) fn pause(records: &Records, args: &PauseArgs) -> Result<(), Failure> {
+    records.check_job(&args.job)?;
+    let (name, zone, now) = (args.job.as_str(), records.zone_of(&args.job), Utc::now());
     let until = args.until.as_deref().map(|text| instant::parse(text, zone));
     let until = until.transpose().map_err(Failure::Config)?;
     if until.is_some_and(|until| until <= now) {
@@ -46,7 +42,9 @@ pub(super) fn pause(config: &Config, args: &PauseArgs) -> Result<(), Failure> {
             "--until is in the past: name a later instant"
         )));
     }
-    if !with_ledger(config, async |ledger| ledger.pause(name, now, until).await)? {
+    if !records.with(Access::Write, async |ledger| {
+        ledger.pause(name, now, until).await
+    })? {
         return Err(unknown(name));
     }
     match until {
@@ -56,12 +54,12 @@ pub(super) fn pause(config: &Config, args: &PauseArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn resume(config: &Config, args: &ResumeArgs) -> Result<(), Failure> {
-    let name = named(config, &args.job)
-        .map_err(Failure::Config)?
-        .name
-        .as_str();
-    if with_ledger(config, async |ledger| ledger.resume(name, Utc::now()).await)? {
+pub(super) fn resume(records: &Records, args: &ResumeArgs) -> Result<(), Failure> {
+    records.check_job(&args.job)?;
+    let name = args.job.as_str();
+    if records.with(Access::Write, async |ledger| {
+        ledger.resume(name, Utc::now()).await
+    })? {
         say!("{name} is resumed; what was due meanwhile is skipped");
     } else {
         say!("{name} is not paused");
@@ -69,8 +67,8 @@ pub(super) fn resume(config: &Config, args: &ResumeArgs) -> Result<(), Failure> 
     Ok(())
 }
 
-pub(super) fn cancel(config: &Config, args: &CancelArgs) -> Result<(), Failure> {
-    match with_ledger(config, async |ledger| {
+pub(super) fn cancel(records: &Records, args: &CancelArgs) -> Result<(), Failure> {
+    match records.with(Access::Write, async |ledger| {
         ledger.cancel(args.run, Utc::now()).await
     })? {
         Some(true) => say!("run {} is cancelled", args.run),
@@ -89,17 +87,4 @@ fn unknown(name: &str) -> Failure {
     Failure::Work(anyhow!(
         "the ledger does not know job {name} yet: it is paused once a daemon has seen it"
     ))
-}
-
-/// One short transaction beside a running daemon.
-fn with_ledger<T>(
-    config: &Config,
-    act: impl AsyncFnOnce(&Ledger) -> Result<T, crate::ledger::LedgerError>,
-) -> Result<T, Failure> {
-    block_on(async {
-        let ledger = Ledger::open(&config.ledger.0, Access::Write).await?;
-        let done = act(&ledger).await;
-        ledger.close().await;
-        Ok(done?)
-    })?
 }

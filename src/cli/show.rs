@@ -6,15 +6,9 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    Failure, block_on,
-    history::{Line, open},
-    instant,
-    out::say,
-};
+use super::{Failure, history::Line, instant, out::say, records::Records};
 use crate::{
-    config::Config,
-    ledger::{AttemptRow, DeliveryRow, Shown},
+    ledger::{Access, AttemptRow, DeliveryRow, Shown},
     model::{RunId, from_ms},
 };
 
@@ -79,6 +73,15 @@ impl From<AttemptRow> for Attempt {
     }
 }
 
+/// The message without the topic, which is the config's and not the ledger's.
+fn message(json: &str) -> Value {
+    let mut message = serde_json::from_str(json).unwrap_or(Value::Null);
+    if let Some(fields) = message.as_object_mut() {
+        fields.shift_remove("topic");
+    }
+    message
+}
+
 impl From<DeliveryRow> for Delivery {
     fn from(row: DeliveryRow) -> Self {
         Self {
@@ -90,7 +93,7 @@ impl From<DeliveryRow> for Delivery {
             attempts: row.attempts,
             bytes: row.bytes,
             sequence_id: row.sequence_id,
-            message: serde_json::from_str(&row.message).unwrap_or(Value::Null),
+            message: message(&row.message),
             delivered_at: row.delivered_at.map(|at| instant::utc(from_ms(at))),
             receipt: row.receipt,
             error: row.error,
@@ -111,8 +114,8 @@ impl From<Shown> for Page {
 }
 
 /// Prints one run.
-pub(super) fn run(config: &Config, args: &ShowArgs) -> Result<(), Failure> {
-    let shown = block_on(async { Ok::<_, Failure>(open(config).await?.show(args.run).await?) })??;
+pub(super) fn run(records: &Records, args: &ShowArgs) -> Result<(), Failure> {
+    let shown = records.with(Access::Read, async |ledger| ledger.show(args.run).await)?;
     let shown = shown.ok_or_else(|| {
         anyhow::anyhow!(
             "there is no run {}: `promptcron history` lists them",
@@ -122,16 +125,14 @@ pub(super) fn run(config: &Config, args: &ShowArgs) -> Result<(), Failure> {
     if args.json {
         say!("{}", serde_json::to_string(&Page::from(shown))?);
     } else {
-        print(config, &shown)?;
+        print(records, &shown)?;
     }
     Ok(())
 }
 
-fn print(config: &Config, shown: &Shown) -> io::Result<()> {
+fn print(records: &Records, shown: &Shown) -> io::Result<()> {
     let run = &shown.run;
-    let zone = config
-        .job(&run.job)
-        .map_or(config.timezone, |job| job.schedule.zone());
+    let zone = records.zone_of(&run.job);
     let local = |ms: i64| instant::local(from_ms(ms), zone);
     say!(
         "run {}: {}, due {} ({})",

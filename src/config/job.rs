@@ -81,32 +81,34 @@ impl<'r> Jobs<'r> {
         if targets.as_ref().is_some_and(attach_long) {
             text::warn_of_two_files(section, "attach");
         }
+        let catch_up = section.read("catch_up", |item| item.choice(CATCH_UP));
+        let window = section.read("catch_up_window", Item::positive);
+        let overlap = section.read("overlap", |item| item.choice(OVERLAP));
+        let start_deadline = section.read("start_deadline", Item::positive);
+        let retry_for = section.read("retry_for", Item::duration);
+        let push_retry_for = section.read("push_retry_for", Item::duration);
+        let model = section.read("model", Item::word);
+        let notification = ntfy::notification(section);
+        let (style, text) = (text::style(section), text::choices(section));
+        // Every key is read before any wrong one ends it: all errors at once.
         Some(Job {
             name: name?,
             schedule: schedule?,
-            catch_up: section
-                .read("catch_up", |item| item.choice(CATCH_UP))
-                .unwrap_or_default(),
-            catch_up_window: section
-                .read("catch_up_window", Item::positive)
-                .unwrap_or(6 * HOUR),
-            overlap: section
-                .read("overlap", |item| item.choice(OVERLAP))
-                .unwrap_or_default(),
-            start_deadline: section.read("start_deadline", Item::positive),
-            retry_for: section.read("retry_for", Item::duration).unwrap_or(HOUR),
-            push_retry_for: section
-                .read("push_retry_for", Item::duration)
-                .unwrap_or(24 * HOUR),
+            catch_up: catch_up.unwrap_or_default(),
+            catch_up_window: window.unwrap_or(6 * HOUR),
+            overlap: overlap.unwrap_or_default(),
+            start_deadline,
+            retry_for: retry_for.unwrap_or(HOUR),
+            push_retry_for: push_retry_for.unwrap_or(24 * HOUR),
             prompt: prompt?,
             system,
             ai: ai?,
-            model: section.read("model", Item::word),
+            model,
             use_search,
             targets: targets?,
-            notification: ntfy::notification(section),
-            style: text::style(section),
-            text: text::choices(section),
+            notification,
+            style,
+            text,
             enabled,
         })
     }

@@ -10,13 +10,15 @@ use super::{
     errors::{Error, Errors},
     expand,
     reading::reason,
+    source::Source,
     types::LedgerPath,
 };
 
 const DEFAULT: &str = "promptcron.db";
 
 /// The ledger where the file names none.
-pub(super) fn default(env: &dyn Env) -> LedgerPath {
+#[must_use]
+pub fn default(env: &dyn Env) -> LedgerPath {
     placed(Path::new(DEFAULT), env)
 }
 
@@ -46,8 +48,13 @@ pub(super) fn parse(url: &str, env: &dyn Env) -> Result<LedgerPath, String> {
 pub fn ledger_of(file: &Path, env: &dyn Env) -> Result<LedgerPath, Errors> {
     let text = fs::read_to_string(file)
         .map_err(|why| Error::whole(file, format!("cannot be read: {}", reason(&why))))?;
-    let table: toml::Table = toml::from_str(&text)
-        .map_err(|why| Error::whole(file, format!("not TOML: {}", why.message())))?;
+    let table: toml::Table = toml::from_str(&text).map_err(|why| {
+        let at = why.span().map_or(0, |span| span.start);
+        Error {
+            position: Some(Source::new(file, &text).position(at)),
+            ..Error::whole(file, format!("not TOML: {}", why.message()))
+        }
+    })?;
     let url = table.get("ledger").and_then(|ledger| ledger.get("url"));
     match url.and_then(toml::Value::as_str) {
         None => Ok(default(env)),

@@ -39,7 +39,7 @@ pub use diff::{Change, diff};
 pub use env::{Env, SystemEnv};
 pub use errors::{Error, Errors};
 pub use keys::{TableKeys, keys};
-pub use ledger::ledger_of;
+pub use ledger::{default as default_ledger, ledger_of};
 pub use locate::{NoFile, locate};
 pub use root::parse;
 pub use types::*;

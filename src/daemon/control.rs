@@ -63,7 +63,7 @@ pub async fn ask_to_reload(ledger: &Path) -> anyhow::Result<Reloaded> {
     let path = socket_path(ledger);
     let nobody = || {
         format!(
-            "no daemon answers at {}: is `promptcron run` running on this ledger, and may this user reach it?",
+            "no daemon answers at {}: is `promptcron run` running on this ledger (a changed [ledger] url counts from the next start), and may this user reach it",
             path.display()
         )
     };

@@ -8,11 +8,13 @@ use chrono::TimeDelta;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use super::{engine::Engine, planner::Planner, reload::Changeover, settle, systemd};
+use super::{
+    deliver::shown, engine::Engine, planner::Planner, reload::Changeover, settle, systemd,
+};
 use crate::{
     config::Config,
-    ledger::{Beat, Cut, Planning, ScheduledJob},
-    model::{Timestamp, from_ms},
+    ledger::{Beat, Cut, Planning, ScheduledJob, Skipped},
+    model::{RunState, Timestamp, from_ms},
     schedule,
 };
 
@@ -176,11 +178,11 @@ async fn plan(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow:
     }
     let mut planning = planner.plan(&due, &pauses, now);
     leave_out_recorded(engine, planner, &mut planning).await?;
-    if engine
+    let written = engine
         .persist(|| engine.ledger.plan(&planning, now))
-        .await?
-        .is_some()
-    {
+        .await?;
+    if let Some(skipped) = written {
+        tell_passed_over(&planning, &skipped);
         debug!(
             runs = planning.occurrences.len(),
             ranges = planning.ranges.len(),
@@ -193,6 +195,22 @@ async fn plan(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow:
         systemd::status(&engine.status());
     }
     Ok(())
+}
+
+/// What does not run is said as what runs is: one line each.
+fn tell_passed_over(planning: &Planning, skipped: &[Skipped]) {
+    for Skipped { job, scheduled_at } in skipped {
+        let scheduled_at = shown(from_ms(*scheduled_at));
+        info!(job, scheduled_at, reason = "overlap", "skipped");
+    }
+    for range in &planning.ranges {
+        let (job, reason, instants) = (&range.job, range.reason, range.instants);
+        let (from, until) = (shown(range.from), shown(range.until));
+        match range.state {
+            RunState::Skipped => info!(job, from, until, instants, reason, "skipped"),
+            _ => warn!(job, from, until, instants, reason, "missed"),
+        }
+    }
 }
 
 /// A record of many instants must not cover one that has a row of its own, left by a clock that

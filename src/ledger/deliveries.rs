@@ -92,11 +92,24 @@ macro_rules! sendable {
     };
 }
 
+/// Nothing of an earlier run is owed to the target: the phone gets one answer after the other, and
+/// after an outage the oldest first. A command that delivers its own run does not queue.
+macro_rules! in_turn {
+    () => {
+        "not exists (
+             select 1 from delivery ahead
+             where ahead.target = delivery.target and ahead.run_id < delivery.run_id
+                 and ahead.state in ('owed', 'sending'))"
+    };
+}
+
 const CLAIM: &str = concat!(
     "update delivery set state = 'sending', lease_owner = $2, lease_until = $3, fence = fence + 1
      where delivery_id = (
          select delivery_id from delivery
-         where target = $1 and next_at <= $4 and ($5 is null or run_id = $5) and ",
+         where target = $1 and next_at <= $4 and (run_id = $5 or $5 is null and ",
+    in_turn!(),
+    ") and ",
     sendable!(),
     "    order by run_id, kind, part limit 1)
      returning delivery_id, run_id, kind, target, part, parts, sequence_id, message, give_up_at,
@@ -107,10 +120,17 @@ const CLAIM: &str = concat!(
 
 const DUE_TARGETS: &str = concat!(
     "select distinct target from delivery where next_at <= $1 and ",
-    sendable!()
+    sendable!(),
+    " and ",
+    in_turn!()
 );
 
-const NEXT_AT: &str = concat!("select min(next_at) from delivery where ", sendable!());
+const NEXT_AT: &str = concat!(
+    "select min(next_at) from delivery where ",
+    sendable!(),
+    " and ",
+    in_turn!()
+);
 
 impl Ledger {
     /// The targets that are owed something now.

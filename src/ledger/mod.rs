@@ -19,7 +19,7 @@ mod runs;
 mod tokens;
 mod write;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{os::unix::fs::OpenOptionsExt, path::PathBuf, sync::Arc, time::Duration};
 
 use sqlx::{
     SqlitePool,
@@ -39,7 +39,7 @@ pub use self::{
     jobs::{JobState, ScheduledJob},
     lock::DaemonLock,
     outcomes::{Answered, Failure},
-    planning::{Cut, NewOccurrence, NewRange, Planning},
+    planning::{Cut, NewOccurrence, NewRange, Planning, Skipped},
     pushed::{Completed, Outcome},
     retention::STATES_KEPT,
     runs::{Claim, Taken, UnstartedRun},
@@ -78,6 +78,9 @@ impl Ledger {
     /// replaced by a clean one.
     pub async fn open(path: &std::path::Path, access: Access) -> Result<Self> {
         let fail = |error: sqlx::Error| LedgerError::from_sqlx(path, &error);
+        if access == Access::Write {
+            make_private(path);
+        }
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -134,6 +137,17 @@ impl Ledger {
     fn error(&self, error: sqlx::Error) -> LedgerError {
         LedgerError::from_sqlx(&self.path, &error)
     }
+}
+
+/// Prompts and answers are their owner's alone; `SQLite` gives its log the same mode. A file that
+/// is there already, or cannot be made, is left for `SQLite` to tell of.
+fn make_private(path: &std::path::Path) {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .ok();
 }
 
 fn options(path: &std::path::Path, access: Access) -> SqliteConnectOptions {

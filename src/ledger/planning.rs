@@ -65,6 +65,15 @@ pub enum Cut {
     Whole,
 }
 
+/// An occurrence that was skipped: its job was not done with an earlier run.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Skipped {
+    /// Its job.
+    pub job: String,
+    /// Its nominal instant, in milliseconds.
+    pub scheduled_at: i64,
+}
+
 /// A record of passed-over instants that reaches past an instant.
 #[derive(FromRow)]
 struct RangeAhead {
@@ -74,11 +83,12 @@ struct RangeAhead {
 }
 
 impl Ledger {
-    /// Writes a planning down, in one transaction. What is already there stays as it is.
+    /// Writes a planning down, in one transaction. What is already there stays as it is. Returns
+    /// what was skipped because its job was not done with an earlier run.
     ///
     /// # Errors
     /// The ledger could not be written.
-    pub async fn plan(&self, planning: &Planning, now: Timestamp) -> Result<()> {
+    pub async fn plan(&self, planning: &Planning, now: Timestamp) -> Result<Vec<Skipped>> {
         let mut tx = self.write().await?;
         let done = plan(&mut tx, planning, to_ms(now)).await;
         self.finish(tx, done).await
@@ -146,7 +156,11 @@ impl Ledger {
     }
 }
 
-async fn plan(tx: &mut SqliteConnection, planning: &Planning, now: i64) -> sqlx::Result<()> {
+async fn plan(
+    tx: &mut SqliteConnection,
+    planning: &Planning,
+    now: i64,
+) -> sqlx::Result<Vec<Skipped>> {
     let before: i64 = sqlx::query_scalar("select coalesce(max(run_id), 0) from run")
         .fetch_one(&mut *tx)
         .await?;
@@ -156,8 +170,9 @@ async fn plan(tx: &mut SqliteConnection, planning: &Planning, now: i64) -> sqlx:
     for occurrences in planning.occurrences.chunks(ROWS) {
         insert_occurrences(tx, occurrences, now).await?;
     }
+    let mut skipped = Vec::new();
     if !planning.occurrences.is_empty() {
-        skip_overlapping(tx, before, now).await?;
+        skipped = skip_overlapping(tx, before, now).await?;
     }
     for jobs in planning.jobs.chunks(ROWS) {
         move_cursors(tx, jobs, now).await?;
@@ -172,7 +187,7 @@ async fn plan(tx: &mut SqliteConnection, planning: &Planning, now: i64) -> sqlx:
             .execute(&mut *tx)
             .await?;
     }
-    Ok(())
+    Ok(skipped)
 }
 
 async fn insert_occurrences(
@@ -232,19 +247,23 @@ async fn insert_ranges(
 }
 
 /// Of the rows just written, those whose job is not done with an earlier one.
-async fn skip_overlapping(tx: &mut SqliteConnection, before: i64, now: i64) -> sqlx::Result<()> {
-    sqlx::query(
+async fn skip_overlapping(
+    tx: &mut SqliteConnection,
+    before: i64,
+    now: i64,
+) -> sqlx::Result<Vec<Skipped>> {
+    sqlx::query_as(
         "update run set state = 'skipped', reason = 'overlap', finished_at = $2
          where run_id > $1 and state = 'planned' and overlap = 'skip' and exists (
              select 1 from run earlier
              where earlier.job = run.job and earlier.run_id < run.run_id
-                 and earlier.state in ('planned', 'claimed', 'asking'))",
+                 and earlier.state in ('planned', 'claimed', 'asking'))
+         returning job, scheduled_at",
     )
     .bind(before)
     .bind(now)
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
+    .fetch_all(&mut *tx)
+    .await
 }
 
 async fn move_cursors(tx: &mut SqliteConnection, jobs: &[String], now: i64) -> sqlx::Result<()> {
