@@ -55,11 +55,16 @@ fn record(labels: &[String], row: &[String]) -> Vec<String> {
         let label = label.trim_end_matches([':', '：', ' ']);
         match label {
             "" => format!("{mark}{value}"),
-            _ if label.is_ascii() => format!("{mark}{label}: {value}"),
+            _ if is_ascii(label) => format!("{mark}{label}: {value}"),
             _ => format!("{mark}{label}：{value}"),
         }
     });
     lines.collect()
+}
+
+/// True if a label is ASCII once its shielded characters are back.
+fn is_ascii(label: &str) -> bool {
+    label.chars().all(|c| shield::unshield_char(c).is_ascii())
 }
 
 /// Columns of a line: wide characters take two, ambiguous ones one.
