@@ -126,12 +126,18 @@ impl<'o> Blocks<'o> {
             return self.block(block, place);
         };
         let is_heading = |block: Node<'_>| matches!(block.data().value, NodeValue::Heading(_));
-        if !is_heading(last)
-            && (is_heading(block) || self.layout.has_gap(last, block, place.quotes))
-        {
-            self.writer.gap();
+        let has_gap = !is_heading(last)
+            && (is_heading(block) || self.layout.has_gap(last, block, place.quotes));
+        if !has_gap {
+            return self.block(block, place);
         }
+        let start = self.writer.len();
+        let outer_gap = self.writer.gap();
         self.block(block, place);
+        // A block that is dropped takes its blank line along.
+        if self.writer.len() == start {
+            self.writer.restore_gap(outer_gap);
+        }
     }
 
     fn block(&mut self, block: Node<'_>, place: Place) {
@@ -198,8 +204,11 @@ impl<'o> Blocks<'o> {
                 self.lines(&text);
                 let mut last = block.first_child();
                 for block in block.children().skip(1) {
+                    let start = self.writer.len();
                     self.block_after(last, block, inside);
-                    last = Some(block);
+                    if self.writer.len() > start {
+                        last = Some(block);
+                    }
                 }
             }
             None => self.children(block, inside),

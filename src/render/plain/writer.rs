@@ -40,9 +40,14 @@ impl Writer {
         self.out
     }
 
-    /// Asks for a blank line before the next line.
-    pub(super) fn gap(&mut self) {
-        self.gap = Some(self.prefix.trim_end().to_owned());
+    /// Asks for a blank line before the next line. What was asked for before is given back.
+    pub(super) fn gap(&mut self) -> Option<String> {
+        self.gap.replace(self.prefix.trim_end().to_owned())
+    }
+
+    /// Puts back what was asked for before a block that wrote nothing.
+    pub(super) fn restore_gap(&mut self, gap: Option<String>) {
+        self.gap = gap;
     }
 
     /// Writes each line of a text.
