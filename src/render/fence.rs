@@ -1,10 +1,10 @@
-//! Which lines of a text are fenced code.
+//! Which lines of a finished text are fenced code, whatever its style.
 
 use std::ops::Range;
 
 /// Follows a text line by line and knows whether it is inside a fence.
 #[derive(Debug, Default)]
-pub(super) struct Fences {
+struct Fences {
     open: Option<Fence>,
 }
 
@@ -18,7 +18,7 @@ struct Fence {
 
 impl Fences {
     /// True if the line belongs to a fence, the lines that open and close it included.
-    pub(super) fn holds(&mut self, line: &str) -> bool {
+    fn holds(&mut self, line: &str) -> bool {
         let Some(fence) = self.open else {
             self.open = opening(line);
             return self.open.is_some();

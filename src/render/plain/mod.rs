@@ -5,6 +5,7 @@
 
 mod blocks;
 mod citations;
+mod code;
 mod html;
 mod inline;
 mod layout;

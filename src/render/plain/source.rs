@@ -1,13 +1,10 @@
 //! The answer before it is parsed: one kind of line end, no thinking, no search lists, and the
-//! slips of models put right. Nothing inside a code fence is touched.
+//! slips of models put right. No code is touched.
 
 use std::borrow::Cow;
 
-use super::thinking;
-use crate::render::{
-    Sources,
-    fence::{self, Fences},
-};
+use super::{code::CodeLines, thinking};
+use crate::render::{Sources, fence};
 
 /// The line that the list of search results begins with.
 const TRAILER: &str = "搜索结果来自：";
@@ -32,12 +29,12 @@ fn unify_line_ends(text: &str) -> Cow<'_, str> {
 /// Drops search lists, and writes headings and breaks as a parser wants them.
 fn clean_lines(text: &str, sources: Sources) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    let (mut fences, mut cuts, mut is_blank_so_far) =
-        (Fences::default(), sources == Sources::Cut, true);
-    let mut lines = text.split_inclusive('\n').peekable();
-    while let Some(line) = lines.next() {
+    let (code, mut cuts, mut is_blank_so_far) =
+        (CodeLines::of(text), sources == Sources::Cut, true);
+    let mut lines = text.split_inclusive('\n').enumerate().peekable();
+    while let Some((i, line)) = lines.next() {
         let content = line.trim_end_matches('\n');
-        if fences.holds(content) {
+        if code.holds(i) {
             out.push_str(line);
             is_blank_so_far = false;
             continue;
@@ -54,7 +51,7 @@ fn clean_lines(text: &str, sources: Sources) -> String {
         }
         is_blank_so_far &= content.trim().is_empty();
         push_heading(&mut out, line);
-        let is_next_blank = lines.peek().is_none_or(|next| next.trim().is_empty());
+        let is_next_blank = lines.peek().is_none_or(|(_, next)| next.trim().is_empty());
         if is_break_alone(content) && !is_next_blank {
             out.push('\n');
         }

@@ -1,6 +1,6 @@
 //! What a model wrote for itself before its answer.
 
-use crate::render::fence::Fences;
+use super::code::CodeLines;
 
 /// The text without its thinking.
 ///
@@ -72,10 +72,8 @@ fn name_end(text: &str) -> Option<(bool, &str)> {
     long.or_else(|| text.strip_prefix('>').map(|after| (false, after)))
 }
 
-/// True where the text ends inside a fence or between backticks.
+/// True where the text ends inside a code block or between backticks.
 fn ends_in_code(text: &str) -> bool {
-    let mut fences = Fences::default();
-    let is_fenced = text.split('\n').map(|line| fences.holds(line)).last() == Some(true);
     let line = text.rsplit('\n').next().unwrap_or(text);
-    is_fenced || line.matches('`').count() % 2 == 1
+    line.matches('`').count() % 2 == 1 || CodeLines::of(text).holds_last()
 }
