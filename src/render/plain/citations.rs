@@ -77,7 +77,7 @@ const fn opening_length(closing: char) -> usize {
 }
 
 /// Kimi's `^1^`, the `^1` of a footnote without a definition, `DeepSeek`'s `citation:3`.
-fn is_bracket_mark(inside: &str) -> bool {
+pub(super) fn is_bracket_mark(inside: &str) -> bool {
     if let Some(numbers) = inside.strip_prefix("citation:") {
         return is_numbers(numbers);
     }

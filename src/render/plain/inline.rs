@@ -189,7 +189,7 @@ impl<'o> Inline<'o> {
             let reference = format!("[{text}]");
             self.truncate(start);
             self.literal(&reference);
-        } else if is_caret_mark(text) || citations::is_mark(text) {
+        } else if citations::is_bracket_mark(text) || citations::is_mark(text) {
             self.truncate(start);
             self.out.push(citations::DROPPED);
         } else if self.options.links == Links::Append && !is_same_address(text, &link.url) {
@@ -243,11 +243,6 @@ fn last_char(node: Node<'_>) -> Option<char> {
         NodeValue::Text(text) => text.chars().next_back(),
         _ => None,
     }
-}
-
-/// True for the text of a linked citation mark: `^1^`.
-fn is_caret_mark(text: &str) -> bool {
-    text.len() > 2 && text.starts_with('^') && text.ends_with('^')
 }
 
 /// True where the address would say what the text already says, or leads nowhere from a phone.
