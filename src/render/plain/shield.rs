@@ -189,7 +189,8 @@ impl Shielder<'_> {
 
     /// A tag that is none of HTML's usual ones is text: `Vec<String>`, `<你的名字>`.
     fn tag(&mut self, at: usize) -> usize {
-        if html::is_foreign(self.text, at, &self.partners) {
+        if !begins_destination(&self.text[..at]) && html::is_foreign(self.text, at, &self.partners)
+        {
             self.replace(at, 1, '<');
         }
         at + 1
@@ -226,6 +227,16 @@ impl Shielder<'_> {
             .take_while(|&&byte| byte == mark)
             .count()
     }
+}
+
+/// True if a `<` after this text is the bracket of a link's address: `[a](<b c>)`, `[a]: <b c>`.
+fn begins_destination(before: &str) -> bool {
+    if before.ends_with("](") {
+        return true;
+    }
+    let label = before.trim_end();
+    let line = label.rsplit('\n').next().unwrap_or(label);
+    label.len() < before.len() && label.ends_with("]:") && line.trim_start().starts_with('[')
 }
 
 /// The end of an address: ASCII only (Chinese punctuation follows it without a space), brackets
