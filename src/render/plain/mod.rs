@@ -34,7 +34,7 @@ pub(super) fn render(markdown: &str, sources: Sources, options: &TextOptions) ->
     let text = blocks::Blocks::new(&shielded, options).document(document);
     let text = shield::unshield(text.trim());
     let text = if text.is_empty() {
-        markdown.trim()
+        markdown.trim_start_matches('\u{FEFF}').trim()
     } else {
         &text
     };
