@@ -205,30 +205,62 @@ impl<'o> Inline<'o> {
     /// Shows the stars of what only looks like emphasis.
     ///
     /// A single star is literal where either delimiter stands between ASCII letters or digits; two
-    /// where either stands between digits, or both between letters or digits. An underscore never
-    /// delimits there, so that these are stars.
+    /// or three where either stands between digits, or both between letters or digits. An underscore
+    /// never delimits there, so that these are stars.
     fn literal_mark(&mut self, node: Node<'_>) {
         let opening = (
-            node.previous_sibling().and_then(last_char),
-            node.first_child().and_then(first_char),
+            beside(node, |node| node.previous_sibling()).and_then(last_char),
+            inside(node, |node| node.first_child()).and_then(first_char),
         );
         let closing = (
-            node.last_child().and_then(last_char),
-            node.next_sibling().and_then(first_char),
+            inside(node, |node| node.last_child()).and_then(last_char),
+            beside(node, |node| node.next_sibling()).and_then(first_char),
         );
         let squeezed = |(before, after): (Option<char>, Option<char>), test: fn(&char) -> bool| {
             before.is_some_and(|c| test(&c)) && after.is_some_and(|c| test(&c))
         };
         let is_word = |pair| squeezed(pair, char::is_ascii_alphanumeric);
         let is_number = |pair| squeezed(pair, char::is_ascii_digit);
-        if matches!(node.data().value, NodeValue::Emph) {
-            if is_word(opening) || is_word(closing) {
-                self.out.push('*');
-            }
-        } else if is_number(opening) || is_number(closing) || is_word(opening) && is_word(closing) {
-            self.out.push_str("**");
+        let is_one = matches!(node.data().value, NodeValue::Emph);
+        let is_literal = if is_one && !is_one_of_three(node) {
+            is_word(opening) || is_word(closing)
+        } else {
+            is_number(opening) || is_number(closing) || is_word(opening) && is_word(closing)
+        };
+        if is_literal {
+            self.out.push_str(if is_one { "*" } else { "**" });
         }
     }
+}
+
+/// How many marks that stand side by side are looked through: `***` is two.
+const MARKS: usize = 2;
+
+fn is_emphasis(node: Node<'_>) -> bool {
+    matches!(node.data().value, NodeValue::Emph | NodeValue::Strong)
+}
+
+/// True if the emphasis and another one begin and end together: `***a***`.
+fn is_one_of_three(node: Node<'_>) -> bool {
+    let is_alone = |node: Node<'_>| {
+        is_emphasis(node) && node.previous_sibling().is_none() && node.next_sibling().is_none()
+    };
+    node.first_child().is_some_and(is_alone)
+        || is_alone(node) && node.parent().is_some_and(is_emphasis)
+}
+
+/// What stands on one side of an emphasis, outside of those that begin or end with it.
+fn beside<'a>(node: Node<'a>, step: fn(Node<'a>) -> Option<Node<'a>>) -> Option<Node<'a>> {
+    let marks = std::iter::successors(Some(node), |node| {
+        node.parent().filter(|parent| is_emphasis(parent))
+    });
+    marks.take(MARKS).find_map(step)
+}
+
+/// What an emphasis begins or ends with, inside of those that begin or end with it.
+fn inside<'a>(node: Node<'a>, step: fn(Node<'a>) -> Option<Node<'a>>) -> Option<Node<'a>> {
+    let within = std::iter::successors(step(node), |node| step(node).filter(|_| is_emphasis(node)));
+    within.take(MARKS).last()
 }
 
 fn first_char(node: Node<'_>) -> Option<char> {
