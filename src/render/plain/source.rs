@@ -39,6 +39,11 @@ fn clean_lines(text: &str, sources: Sources) -> String {
             is_blank_so_far = false;
             continue;
         }
+        // A parser takes U+3000 alone for a word.
+        if content.trim().is_empty() {
+            out.push('\n');
+            continue;
+        }
         if cuts && content == TRAILER && line.ends_with('\n') {
             if !is_blank_so_far {
                 break;
@@ -49,7 +54,7 @@ fn clean_lines(text: &str, sources: Sources) -> String {
         if cuts && is_search_result(content) {
             continue;
         }
-        is_blank_so_far &= content.trim().is_empty();
+        is_blank_so_far = false;
         push_heading(&mut out, line);
         let is_next_blank = lines.peek().is_none_or(|(_, next)| next.trim().is_empty());
         if is_break_alone(content) && !is_next_blank {
