@@ -1,4 +1,4 @@
-//! Which lines of an answer are code, as the parser sees it.
+//! Which lines of an answer are code, or too deep for a heading, as the parser sees it.
 
 use std::ops::RangeInclusive;
 
@@ -6,9 +6,16 @@ use comrak::{Arena, Node, nodes::NodeValue};
 
 use super::{MAX_BYTES, parser, shield};
 
-/// For each line of a text that is parsed, whether it belongs to a code block; the lines that
-/// open and close a fence do.
-pub(super) struct CodeLines(Vec<bool>);
+/// What is known of the lines of a text; of a text that holds no code, there are none.
+pub(super) struct CodeLines(Vec<Line>);
+
+#[derive(Clone, Copy, Default)]
+struct Line {
+    /// Whether it belongs to a code block; the lines that open and close a fence do.
+    is_code: bool,
+    /// From how many spaces on a line inside a paragraph goes on with it, whatever it begins with.
+    limit: Option<usize>,
+}
 
 impl CodeLines {
     /// Parses the text; only an item, a quote and a paragraph around it tell what a fence is.
@@ -21,34 +28,66 @@ impl CodeLines {
             return lines;
         }
         let shielded = shield::shield(&text[..text.floor_char_boundary(MAX_BYTES)]);
-        lines.0.resize(shielded.split('\n').count(), false);
+        lines
+            .0
+            .resize(shielded.split('\n').count(), Line::default());
         let mut options = parser();
         // Mathematics makes no block, and its search for an end takes its time.
         options.extension.math_dollars = false;
         options.extension.math_latex = false;
         let arena = Arena::new();
         for node in comrak::parse_document(&arena, &shielded, &options).descendants() {
-            if matches!(node.data().value, NodeValue::CodeBlock(_)) {
-                lines.mark(node);
-            }
+            lines.mark(node);
         }
         lines
     }
 
     /// Whether the line of this index, counted from 0, is code.
     pub(super) fn holds(&self, line: usize) -> bool {
-        self.0.get(line).copied().unwrap_or_default()
+        self.0.get(line).is_some_and(|line| line.is_code)
+    }
+
+    /// Whether a line of this index, indented by so many spaces, may be a heading.
+    pub(super) fn allows_heading(&self, line: usize, indent: usize) -> bool {
+        let limit = self.0.get(line).and_then(|line| line.limit);
+        limit.is_none_or(|limit| indent < limit)
     }
 
     /// Whether the last line is code.
     pub(super) fn holds_last(&self) -> bool {
-        self.0.last().copied().unwrap_or_default()
+        self.0.last().is_some_and(|line| line.is_code)
     }
 
     fn mark(&mut self, node: Node<'_>) {
-        if let Some(lines) = self.0.get_mut(lines_of(node)) {
-            lines.fill(true);
+        let is_code = matches!(node.data().value, NodeValue::CodeBlock(_));
+        let is_paragraph = matches!(node.data().value, NodeValue::Paragraph);
+        if !is_code && !is_paragraph {
+            return;
         }
+        let Some(lines) = self.0.get_mut(lines_of(node)) else {
+            return;
+        };
+        if is_code {
+            lines.iter_mut().for_each(|line| line.is_code = true);
+        } else {
+            let limit = Some(content_column(node) + 4);
+            lines.iter_mut().skip(1).for_each(|line| line.limit = limit);
+        }
+    }
+}
+
+/// How many bytes of indentation stand before the content of what the block is in.
+fn content_column(block: Node<'_>) -> usize {
+    let Some(parent) = block.parent() else {
+        return 0;
+    };
+    let data = parent.data();
+    let start = data.sourcepos.start.column.saturating_sub(1);
+    match &data.value {
+        NodeValue::Item(item) => start + item.padding,
+        // The box of a task is content: the bullet before it takes two.
+        NodeValue::TaskItem(_) => start + 2,
+        _ => 0,
     }
 }
 

@@ -55,7 +55,12 @@ fn clean_lines(text: &str, sources: Sources) -> String {
             continue;
         }
         is_blank_so_far = false;
-        push_heading(&mut out, line);
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        if code.allows_heading(i, indent) {
+            push_heading(&mut out, line);
+        } else {
+            out.push_str(line);
+        }
         let is_next_blank = lines.peek().is_none_or(|(_, next)| next.trim().is_empty());
         if is_break_alone(content) && !is_next_blank {
             out.push('\n');
@@ -84,8 +89,7 @@ fn push_heading(out: &mut String, line: &str) {
         let (content, _) = fence::content_of(line);
         let hashes = content.bytes().take_while(|&byte| byte == b'#').count();
         let begins_text = content[hashes..].starts_with(|c: char| !c.is_whitespace());
-        let indent = line.len() - line.trim_start_matches(' ').len();
-        if (2..=6).contains(&hashes) && begins_text && indent < 4 {
+        if (2..=6).contains(&hashes) && begins_text {
             let at = line.len() - content.len() + hashes;
             out.push_str(&line[..at]);
             out.push(' ');
