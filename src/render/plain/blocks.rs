@@ -1,5 +1,7 @@
 //! The blocks of a parsed answer, written line by line.
 
+use std::collections::HashSet;
+
 use comrak::{
     Node,
     nodes::{ListDelimType, ListType, NodeCodeBlock, NodeList, NodeValue},
@@ -68,11 +70,15 @@ impl<'o> Blocks<'o> {
         self.writer.into_text()
     }
 
-    /// The notes that the text refers to; the parser has put them last, in that order.
+    /// The notes that the text refers to; the parser has put them last, in that order. Of two with
+    /// one label the first counts.
     fn notes(&mut self, document: Node<'_>) {
-        let is_note =
-            |block: &Node<'_>| matches!(block.data().value, NodeValue::FootnoteDefinition(_));
-        for (i, note) in document.children().filter(is_note).enumerate() {
+        let mut labels = HashSet::new();
+        let is_first = |block: &Node<'_>| match &block.data().value {
+            NodeValue::FootnoteDefinition(note) => labels.insert(note.name.to_lowercase()),
+            _ => false,
+        };
+        for (i, note) in document.children().filter(is_first).enumerate() {
             if i == 0 && self.writer.len() > 0 {
                 self.writer.gap();
             }
