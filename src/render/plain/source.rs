@@ -83,13 +83,16 @@ fn is_search_result(line: &str) -> bool {
     is_number && link.starts_with('[') && link.ends_with(')') && link.contains("](")
 }
 
-/// Writes a line; hashes directly followed by text get their space. A single one is a hashtag.
+/// Writes a line; hashes directly followed by text get their space, unless it is a single one: a
+/// hashtag. A wide or fixed space alone is none to the parser.
 fn push_heading(out: &mut String, line: &str) {
-    if line.contains("##") {
+    if line.contains('#') {
         let (content, _) = fence::content_of(line);
         let hashes = content.bytes().take_while(|&byte| byte == b'#').count();
-        let begins_text = content[hashes..].starts_with(|c: char| !c.is_whitespace());
-        if (2..=6).contains(&hashes) && begins_text {
+        let rest = &content[hashes..];
+        let is_wide = rest.starts_with(['\u{3000}', '\u{A0}']) && !rest.trim().is_empty();
+        let begins_text = rest.starts_with(|c: char| !c.is_whitespace());
+        if (1..=6).contains(&hashes) && is_wide || (2..=6).contains(&hashes) && begins_text {
             let at = line.len() - content.len() + hashes;
             out.push_str(&line[..at]);
             out.push(' ');
