@@ -11,10 +11,14 @@ pub(super) fn tidy(text: String) -> String {
         return text;
     }
     let mut out = String::with_capacity(text.len());
+    let mut has_break = false;
     for line in text.split('\n') {
         let line = line.trim();
+        // A break at the end of a line and one at the start of the next are two.
+        let is_second = has_break && line.starts_with(HARD_BREAK);
+        has_break = line.ends_with(HARD_BREAK);
         let words = line.trim_matches(|c: char| c == HARD_BREAK || c.is_whitespace());
-        if words.is_empty() && !line.is_empty() {
+        if is_second || words.is_empty() && !line.is_empty() {
             push(&mut out, "");
         }
         if !words.is_empty() {
