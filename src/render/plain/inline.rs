@@ -185,8 +185,8 @@ impl<'o> Inline<'o> {
         if text.is_empty() {
             self.truncate(start);
             self.literal(&link.url);
-        } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
-            let reference = format!("[{text}]");
+        } else if let Some(number) = reference_number(text) {
+            let reference = format!("[{number}]");
             self.truncate(start);
             self.literal(&reference);
         } else if citations::is_bracket_mark(text) || citations::is_mark(text) {
@@ -275,6 +275,16 @@ fn last_char(node: Node<'_>) -> Option<char> {
         NodeValue::Text(text) => text.chars().next_back(),
         _ => None,
     }
+}
+
+/// The number of a reference: `1` or `[1]`.
+fn reference_number(text: &str) -> Option<&str> {
+    let inside = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let number = inside.unwrap_or(text);
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some(number)
 }
 
 /// True where the address would say what the text already says, or leads nowhere from a phone.
