@@ -292,9 +292,17 @@ fn is_same_address(text: &str, url: &str) -> bool {
     fn bare(address: &str) -> &str {
         let address = ["https://", "http://", "mailto:"]
             .iter()
-            .find_map(|scheme| address.strip_prefix(scheme))
+            .find_map(|scheme| {
+                let (start, rest) = address.split_at_checked(scheme.len())?;
+                start.eq_ignore_ascii_case(scheme).then_some(rest)
+            })
             .unwrap_or(address);
         address.trim_end_matches('/')
     }
-    url.is_empty() || url.starts_with('#') || bare(text) == bare(url)
+    // The case of a host says nothing, that of a path does.
+    fn halves(address: &str) -> (String, &str) {
+        let (host, path) = address.split_at(address.find('/').unwrap_or(address.len()));
+        (host.to_ascii_lowercase(), path)
+    }
+    url.is_empty() || url.starts_with('#') || halves(bare(text)) == halves(bare(url))
 }
