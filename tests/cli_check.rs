@@ -235,7 +235,6 @@ fn a_mistake_is_shown_by_its_place_whatever_the_command() {
         &["next"],
         &["once", "金价"],
         &["push", "phone", "测试"],
-        &["history"],
     ] {
         let output = place.run(arguments);
         assert_eq!(
@@ -249,6 +248,10 @@ fn a_mistake_is_shown_by_its_place_whatever_the_command() {
             output.stderr
         );
     }
+    // What was recorded needs the ledger alone, and makes none.
+    let output = place.run(&["history"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.starts_with("there is no ledger "));
     assert_eq!(place.files(), ["config.toml"]);
 }
 
