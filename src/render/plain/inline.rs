@@ -205,8 +205,8 @@ impl<'o> Inline<'o> {
     /// Shows the stars of what only looks like emphasis.
     ///
     /// A single star is literal where either delimiter stands between ASCII letters or digits; two
-    /// or three where either stands between digits, or both between letters or digits. An underscore
-    /// never delimits there, so that these are stars.
+    /// where either stands between digits, or both between letters or digits; three where either
+    /// stands between digits. An underscore never delimits there, so that these are stars.
     fn literal_mark(&mut self, node: Node<'_>) {
         let opening = (
             beside(node, |node| node.previous_sibling()).and_then(last_char),
@@ -222,10 +222,12 @@ impl<'o> Inline<'o> {
         let is_word = |pair| squeezed(pair, char::is_ascii_alphanumeric);
         let is_number = |pair| squeezed(pair, char::is_ascii_digit);
         let is_one = matches!(node.data().value, NodeValue::Emph);
-        let is_literal = if is_one && !is_one_of_three(node) {
-            is_word(opening) || is_word(closing)
-        } else {
-            is_number(opening) || is_number(closing) || is_word(opening) && is_word(closing)
+        let is_literal = match (is_one_of_three(node), is_one) {
+            (true, _) => is_number(opening) || is_number(closing),
+            (false, true) => is_word(opening) || is_word(closing),
+            (false, false) => {
+                is_number(opening) || is_number(closing) || is_word(opening) && is_word(closing)
+            }
         };
         if is_literal {
             self.out.push_str(if is_one { "*" } else { "**" });
