@@ -241,3 +241,23 @@ fn says_what_failed(world: &World, ended: &Ended) {
         "{ended:#?}"
     );
 }
+
+#[test]
+fn a_backup_to_a_full_disk_says_so_and_leaves_nothing() {
+    let world = World::new(EACH_SECOND);
+    world.stopped_at(Utc::now());
+    let disk = Disk::for_ledger(&world, "");
+    disk.fill();
+    let file = disk.0.join("copy.db").display().to_string();
+    let ran = world.run(&["backup", &file]);
+    assert_eq!((ran.code, &*ran.stdout), (Some(1), ""), "{ran:?}");
+    let said = ran
+        .stderr
+        .replace(&world.path().display().to_string(), "DIR");
+    assert_snapshot!(said, @"backup DIR/disk/copy.db: its disk is full: make room or name a file on another disk; the ledger is none the worse");
+    let left: Vec<_> = std::fs::read_dir(&disk.0).unwrap().collect();
+    assert_eq!(left.len(), 1, "the ballast alone: {left:?}");
+    disk.make_room();
+    assert_eq!(world.run(&["backup", &file]).code, Some(0));
+    world.audit();
+}

@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod backup;
 mod check;
 mod demo;
 mod failure;
@@ -119,6 +120,12 @@ enum Command {
     /// Walks every job's schedule from its first appearance until now and compares it with the ledger.
     /// Prints a line for each occurrence that is missing, doubled or contradicts itself, and exits 1 if there is one.
     Audit,
+    /// Copy the ledger into a file, while the daemon runs
+    ///
+    /// The copy is one moment of the ledger, whole; it is checked before it gets its name, and only its owner
+    /// can read it. To restore it, stop the daemon, move the ledger and its -wal and -shm away, and put the
+    /// copy in the ledger's place.
+    Backup(backup::BackupArgs),
     /// Exit 0 while the daemon's planner and ledger live
     ///
     /// Reads the signs of life that a running daemon writes every ten seconds. Exits 1, and says why, when they
@@ -153,6 +160,7 @@ impl Cli {
             Command::Resume(ref args) => pause::resume(&self.records()?, args),
             Command::Cancel(ref args) => pause::cancel(&self.records()?, args),
             Command::Audit => audit::run(&self.records()?),
+            Command::Backup(ref args) => backup::run(&self.records()?, args),
             Command::Health => health::run(&self.records()?),
         }
     }

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use super::{Failure, block_on, next::named};
 use crate::{
     config::{self, Config, SystemEnv},
-    ledger::{Access, Ledger, LedgerError},
+    ledger::{Access, Ledger},
 };
 
 /// A config file's ledger, and its jobs where the file is valid.
@@ -60,10 +60,10 @@ impl Records {
 
     /// One short look or transaction, beside a running daemon. A ledger that is not there yet is
     /// not made.
-    pub(super) fn with<T>(
+    pub(super) fn with<T, E: Into<anyhow::Error>>(
         &self,
         access: Access,
-        act: impl AsyncFnOnce(&Ledger) -> Result<T, LedgerError>,
+        act: impl AsyncFnOnce(&Ledger) -> Result<T, E>,
     ) -> Result<T, Failure> {
         if !self.path.exists() {
             return Err(Failure::Work(anyhow::anyhow!(

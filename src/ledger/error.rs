@@ -77,7 +77,7 @@ impl LedgerError {
         }
         let code = primary_code(error);
         let cause = words(error);
-        if code == Some(13) {
+        if is_no_room(error) {
             return Self::Full { path, cause };
         }
         let (what, fix) = advice(code, error);
@@ -119,6 +119,11 @@ fn primary_code(error: &sqlx::Error) -> Option<i32> {
     };
     let code: i32 = database.code()?.parse().ok()?;
     Some(code & 0xff)
+}
+
+/// True where a disk has no room left.
+pub(super) fn is_no_room(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(13)
 }
 
 /// What is wrong, and what to do.

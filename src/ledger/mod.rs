@@ -5,6 +5,7 @@
 //! beside it without a redesign. What the tables mean stands in `migrations/`.
 
 mod audit;
+mod backup;
 mod beat;
 mod deliveries;
 mod error;
@@ -23,6 +24,7 @@ use std::{os::unix::fs::OpenOptionsExt, path::PathBuf, sync::Arc, time::Duration
 
 use sqlx::{
     SqlitePool,
+    migrate::Migrator,
     sqlite::{
         SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
         SqliteSynchronous,
@@ -32,6 +34,7 @@ use sqlx::{
 use self::write::Write;
 pub use self::{
     audit::{Finding, Nominal},
+    backup::Backup,
     beat::Beat,
     deliveries::{NewDelivery, Owed},
     error::LedgerError,
@@ -51,6 +54,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a statement waits for this process's others; one that takes longer is stuck.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The steps that make a ledger's tables, in order.
+static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// An open ledger; clones share its one connection.
 #[derive(Clone, Debug)]
@@ -91,7 +97,7 @@ impl Ledger {
             .await
             .map_err(fail)?;
         if access == Access::Write {
-            sqlx::migrate!()
+            MIGRATIONS
                 .run(&pool)
                 .await
                 .map_err(|error| LedgerError::from_sqlx(path, &error.into()))?;
