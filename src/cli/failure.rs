@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::logging::complain;
+
 /// What ended a command, and with which exit code.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -27,11 +29,11 @@ impl Failure {
         match self {
             Self::Work(error) if is_closed(&error) => ExitCode::SUCCESS,
             Self::Work(error) => {
-                eprintln!("{error:#}");
+                complain(&error);
                 ExitCode::from(1)
             }
             Self::Config(error) => {
-                eprintln!("{error:#}");
+                complain(&error);
                 ExitCode::from(2)
             }
             Self::Told => ExitCode::from(1),

@@ -15,7 +15,7 @@ use std::{
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
-use super::{LEASE, revision::Revision, status, stop::Stop};
+use super::{LEASE, revision::Revision, status, stop::Stop, systemd};
 use crate::{
     clock::SharedClock,
     ledger::{Ledger, LedgerError},
@@ -235,6 +235,7 @@ impl Engine {
                 Ok(value) => {
                     if waited && self.is_full.swap(false, Ordering::Relaxed) {
                         info!("the ledger's disk has room again");
+                        systemd::status(&self.status());
                     }
                     return Ok(Some(value));
                 }
@@ -243,7 +244,10 @@ impl Engine {
                     // Every loop that writes meets it; one line says it for all.
                     if !self.is_full.swap(true, Ordering::Relaxed) {
                         error!(error = %full, "nothing new is begun until there is room");
+                        systemd::status("the ledger's disk is full: nothing new is begun");
                     }
+                    // A restart would make no room.
+                    systemd::alive();
                 }
                 Err(error) => return Err(error),
             }

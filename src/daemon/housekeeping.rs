@@ -18,9 +18,6 @@ use crate::{
 /// How often the ledger is pruned.
 const PRUNE_EVERY: TimeDelta = TimeDelta::hours(6);
 
-/// A planner that has not looked at the clock for so long stands still: it looks each second.
-const PLANNER_SILENCE: TimeDelta = TimeDelta::seconds(30);
-
 /// A clock that jumps ahead by more may be wrong: nothing is pruned at once for what it says.
 const JUMP: TimeDelta = TimeDelta::days(30);
 
@@ -121,12 +118,21 @@ pub(super) async fn beat(engine: &Engine) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The ledger was just written; the planner must have moved too.
+/// The ledger was just written; the planner, which looks at the clock each second, must have moved
+/// too.
 fn feed_watchdog(engine: &Engine) {
+    let Some(period) = systemd::watchdog() else {
+        return;
+    };
     let silent = engine.clock.now() - engine.planner_at();
-    if systemd::watchdog().is_some() && silent < PLANNER_SILENCE {
-        systemd::alive();
+    if silent.to_std().is_ok_and(|silent| silent > period / 2) {
+        warn!(
+            silent_s = silent.num_seconds(),
+            "the planner stands still: systemd's watchdog is not told that all is well"
+        );
+        return;
     }
+    systemd::alive();
 }
 
 async fn prune(engine: &Engine) -> anyhow::Result<()> {
