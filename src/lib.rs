@@ -14,12 +14,14 @@
 //! - [`ask`]: a question to an AI endpoint, an answer or a typed error back.
 //! - [`push`]: a message to ntfy, a receipt or a typed error back.
 //! - [`ledger`]: every intent and outcome, durable; all SQL lives here.
+//! - [`web`]: the page, the API and the figures, on what the ledger holds.
 //! - [`daemon`]: the loops that join these, from start to drain.
 //! - [`demo`]: a stand-in AI and a stand-in inbox, for a first look without a token.
 //! - [`cli`]: the commands.
 //!
 //! Dependencies point one way:
-//! `cli → daemon → { ledger, ask, push } → config → { schedule, render, model }`.
+//! `cli → daemon → { web, ledger, ask, push } → config → { schedule, render, model }`, and
+//! `web → { ledger, config, schedule, render, model }`.
 
 pub mod ask;
 pub mod cli;
@@ -32,3 +34,4 @@ pub mod model;
 pub mod push;
 pub mod render;
 pub mod schedule;
+pub mod web;

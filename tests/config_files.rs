@@ -190,6 +190,24 @@ fn every_key_reaches_its_place() {
     assert_eq!(config.ledger.0, Path::new("/data/ledger.db"));
     assert_eq!(config.alerts.as_deref(), Some("phone"));
 
+    let web = config.web.as_ref().unwrap();
+    assert_eq!(web.listen.to_string(), "0.0.0.0:8443");
+    assert_eq!(
+        web.token.as_ref().unwrap().expose_secret(),
+        "tk_geheim_page_token"
+    );
+    assert_eq!(
+        web.public_url.as_ref().unwrap().as_str(),
+        "https://cron.example.com/"
+    );
+    assert_eq!(
+        (web.hosts.as_slice(), web.link_for),
+        (
+            ["promptcron.lan".to_owned()].as_slice(),
+            Duration::from_hours(48)
+        )
+    );
+
     let kimi = &config.endpoints["kimi"];
     let labels: Vec<_> = kimi.tokens.iter().map(|token| &*token.label).collect();
     assert_eq!(labels, ["#1 …KEN1", "#2 …KEN2"]);
@@ -406,8 +424,8 @@ mod example {
         let mut shown = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.strip_prefix("# ").unwrap_or(line);
-            if line.starts_with('[') {
-                table = line.split_once(']').unwrap().0.to_owned();
+            if let Some(header) = header(line) {
+                table = header;
             }
             let Some((key, _)) = line.split_once(" = ") else {
                 continue;
@@ -420,6 +438,23 @@ mod example {
             }
         }
         shown
+    }
+
+    /// `[ai.kimi` of a line that begins a table.
+    fn header(line: &str) -> Option<String> {
+        let header = line.starts_with('[').then(|| line.split_once(']'))??;
+        Some(header.0.to_owned())
+    }
+
+    /// Takes the mark of comment off a line, and off its table's header where that has one.
+    fn uncommented(text: &str, number: usize) -> Option<String> {
+        let mut lines: Vec<_> = text.lines().collect();
+        lines[number] = lines[number].strip_prefix("# ")?;
+        let begins = |line: &&str| header(line.strip_prefix("# ").unwrap_or(line)).is_some();
+        if let Some(table) = lines[..number].iter().rposition(begins) {
+            lines[table] = lines[table].strip_prefix("# ").unwrap_or(lines[table]);
+        }
+        Some(lines.join("\n"))
     }
 
     /// `[ai.kimi` is one of `[ai.NAME]`.
@@ -446,7 +481,7 @@ mod example {
         for table in config::keys() {
             for key in table.keys {
                 let is_table =
-                    table.table.is_empty() && ["ledger", "ai", "ntfy", "job"].contains(key);
+                    table.table.is_empty() && ["ledger", "web", "ai", "ntfy", "job"].contains(key);
                 let found = shown.iter().any(|(t, _, k)| t == table.table && k == key);
                 assert!(
                     found || is_table,
@@ -470,13 +505,11 @@ mod example {
         let text = text();
         let mut tried = 0;
         for (_, number, key) in shown(&text) {
-            let mut lines: Vec<_> = text.lines().collect();
-            let Some(line) = lines[number].strip_prefix("# ") else {
+            let Some(text) = uncommented(&text, number) else {
                 continue;
             };
-            lines[number] = line;
             tried += 1;
-            let read = config::parse(&lines.join("\n"), Path::new(FILE), now(), &BTreeMap::new());
+            let read = config::parse(&text, Path::new(FILE), now(), &BTreeMap::new());
             for error in read.err().map(|errors| errors.0).unwrap_or_default() {
                 let rival = ["keep one", "beside"]
                     .iter()

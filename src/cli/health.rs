@@ -1,83 +1,19 @@
 //! `promptcron health`: exit 0 while the daemon's planner and ledger live.
 
 use anyhow::anyhow;
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 
 use super::{Failure, out::say, records::Records};
-use crate::{
-    ledger::{Access, Beat},
-    model::{Timestamp, from_ms},
-};
-
-/// Three housekeeping beats and a little: one may be late.
-const SILENCE: TimeDelta = TimeDelta::seconds(35);
+use crate::{ledger::Access, web::health};
 
 /// Says whether the daemon lives, from the signs of life in its ledger.
 pub(super) fn run(records: &Records) -> Result<(), Failure> {
     let beat = records.with(Access::Read, async |ledger| ledger.last_beat().await)?;
-    match judge(beat.as_ref(), Utc::now()) {
+    match health::judge(beat.as_ref(), Utc::now()) {
         Ok(()) => {
             say!("ok");
             Ok(())
         }
         Err(why) => Err(Failure::Work(anyhow!("not ok: {why}"))),
-    }
-}
-
-fn judge(beat: Option<&Beat>, now: Timestamp) -> Result<(), String> {
-    let beat = beat.ok_or("no daemon has run on this ledger yet")?;
-    if beat.stopped_at.is_some() {
-        return Err("the daemon has stopped".into());
-    }
-    for (what, at) in [
-        ("ledger was last written", beat.beat_at),
-        ("planner last moved", beat.planner_at),
-    ] {
-        let age = now - from_ms(at);
-        if age > SILENCE {
-            return Err(format!(
-                "the {what} {} s ago: the daemon is gone, stuck, or its disk is full (see its log)",
-                age.num_seconds()
-            ));
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::to_ms;
-
-    fn beat(age_s: i64, planner_age_s: i64, now: Timestamp) -> Beat {
-        Beat {
-            owner: "daemon-1".into(),
-            started_at: 0,
-            beat_at: to_ms(now - TimeDelta::seconds(age_s)),
-            planner_at: to_ms(now - TimeDelta::seconds(planner_age_s)),
-            stopped_at: None,
-        }
-    }
-
-    #[test]
-    fn only_a_daemon_whose_planner_and_ledger_moved_is_healthy() {
-        let now = Utc::now();
-        assert_eq!(judge(Some(&beat(10, 11, now)), now), Ok(()));
-        assert!(
-            judge(Some(&beat(60, 61, now)), now)
-                .unwrap_err()
-                .contains("ledger")
-        );
-        assert!(
-            judge(Some(&beat(1, 60, now)), now)
-                .unwrap_err()
-                .contains("planner")
-        );
-        assert!(judge(None, now).is_err());
-        let stopped = Beat {
-            stopped_at: Some(1),
-            ..beat(1, 1, now)
-        };
-        assert!(judge(Some(&stopped), now).unwrap_err().contains("stopped"));
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     clock::SystemClock,
     config::{self, Config, SystemEnv},
     daemon::{self, Loader, Stop, Surroundings},
+    web,
 };
 
 /// Runs until TERM or INT; HUP reads the config again.
@@ -22,10 +23,17 @@ pub(super) fn run(config: Config) -> Result<(), Failure> {
             stop,
             hup,
             load: Some(loader(config.file.clone())),
+            listener: listener(&config)?,
         };
         daemon::run(config, surroundings, || ()).await?;
         Ok(())
     })
+}
+
+/// Opened before anything else: a port that cannot be had is told at once.
+fn listener(config: &Config) -> anyhow::Result<Option<std::net::TcpListener>> {
+    let web = config.web.as_ref();
+    web.map(|web| web::listen(web.listen)).transpose()
 }
 
 fn loader(file: PathBuf) -> Loader {

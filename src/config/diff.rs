@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, fmt::Write as _};
 
 use secrecy::ExposeSecret;
 
-use super::types::{Auth, Config, Endpoint, Job, Network, Notification, Target};
+use super::types::{Auth, Config, Endpoint, Job, Network, Notification, Target, Web};
 use crate::render::TextChoices;
 
 /// One line about one thing that changed.
@@ -40,6 +40,7 @@ type Fields = Vec<(&'static str, Option<Shown>)>;
 pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     let mut changes = Vec::new();
     changed("config", top(old), top(new), &mut changes);
+    web(old.web.as_ref(), new.web.as_ref(), &mut changes);
     let endpoints = |config: &Config| -> BTreeMap<String, _> {
         let named = |endpoint: &std::sync::Arc<Endpoint>| {
             (format!("ai.{}", endpoint.name), endpoint.clone())
@@ -174,6 +175,37 @@ fn top(config: &Config) -> Fields {
             "ledger.url (takes effect at the next start)",
             text(config.ledger.0.display()),
         ),
+    ]
+}
+
+/// The port is opened once, at the start; what guards it stays with it until then.
+fn web(old: Option<&Web>, new: Option<&Web>, changes: &mut Vec<Change>) {
+    let how = match (old, new) {
+        (None, None) => return,
+        (Some(old), Some(new)) if old.listen == new.listen => {
+            return changed("web", web_fields(old), web_fields(new), changes);
+        }
+        (Some(old), Some(new)) => format!(
+            "listen {} -> {} (takes effect, as all of [web], at the next start)",
+            old.listen, new.listen
+        ),
+        (None, Some(_)) => "new (takes effect at the next start)".to_owned(),
+        (Some(_), None) => "removed (takes effect at the next start)".to_owned(),
+    };
+    changes.push(Change {
+        what: "web".to_owned(),
+        how,
+    });
+}
+
+fn web_fields(web: &Web) -> Fields {
+    let secret = web.token.as_ref().map(ExposeSecret::expose_secret);
+    let hosts = Some(web.hosts.join(", ")).filter(|hosts| !hosts.is_empty());
+    vec![
+        ("token", secret.and_then(hidden)),
+        ("public_url", web.public_url.as_ref().and_then(text)),
+        ("hosts", hosts.and_then(text)),
+        ("link_for", time(web.link_for)),
     ]
 }
 

@@ -9,12 +9,24 @@ pub(super) const ROOT: &[&str] = &[
     "alerts",
     "watch",
     "ledger",
+    "web",
     "ai",
     "ntfy",
     "job",
 ];
 
 pub(super) const LEDGER: &[&str] = &["url"];
+
+pub(super) const WEB: &[&str] = &[
+    "listen",
+    "token",
+    "token_env",
+    "token_file",
+    "token_credential",
+    "public_url",
+    "hosts",
+    "link_for",
+];
 
 pub(super) const AI: &[&str] = &[
     "api",
@@ -115,6 +127,7 @@ pub fn keys() -> Vec<TableKeys> {
     vec![
         table("", ROOT),
         table("[ledger]", LEDGER),
+        table("[web]", WEB),
         table("[ai.NAME]", AI),
         table("[ntfy.NAME]", NTFY),
         table("[[job]]", JOB),

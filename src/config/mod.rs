@@ -31,6 +31,7 @@ mod tokens;
 pub mod types;
 mod urls;
 mod way;
+mod web;
 mod zone;
 
 use std::{fs, path::Path};

@@ -20,8 +20,8 @@ use super::{
     section::Section,
     targets::Targets,
     text,
-    types::{Config, Job, LedgerPath, ZoneSource},
-    zone,
+    types::{Config, Job, LedgerPath, Web, ZoneSource},
+    web, zone,
 };
 use crate::model::Timestamp;
 
@@ -97,6 +97,7 @@ fn read<'r>(
     let keep = root.read("keep", Item::positive);
     let watch = root.read("watch", Item::bool);
     let ledger = ledger(&root);
+    let web = web(&root);
     let reader = Jobs::new(reading, timezone, now, &endpoints, &mut targets);
     let jobs = all_jobs(&root, jobs, reader);
     Some(Config {
@@ -108,6 +109,7 @@ fn read<'r>(
         drain: drain.unwrap_or(DRAIN),
         keep: keep.unwrap_or(KEEP),
         ledger: ledger?,
+        web,
         alerts,
         targets: targets.finish(),
         endpoints: endpoints.into_valid().collect(),
@@ -141,6 +143,12 @@ fn ledger(root: &Section<'_>) -> Option<LedgerPath> {
         return Some(ledger::default(env));
     }
     section.read("url", |item| ledger::parse(&item.word()?, env))
+}
+
+/// None without the table: no port is opened.
+fn web(root: &Section<'_>) -> Option<Web> {
+    let item = root.item("web")?;
+    web::web(&Section::of(&item, "[web]".to_owned(), keys::WEB)?)
 }
 
 fn all_jobs<'r>(root: &Section<'r>, jobs: DeArray<'r>, mut reader: Jobs<'r>) -> Vec<Arc<Job>> {

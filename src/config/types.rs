@@ -1,6 +1,6 @@
 //! What a config file means once it is read: every value checked, every default filled in.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use secrecy::SecretString;
@@ -35,6 +35,8 @@ pub struct Config {
     pub keep: Duration,
     /// Where the ledger is.
     pub ledger: LedgerPath,
+    /// `[web]`; None opens no port.
+    pub web: Option<Web>,
     /// Who hears of runs that failed for good; without it each job's own targets do.
     pub alerts: Option<Arc<str>>,
     /// `[ai.NAME]`, by name.
@@ -73,6 +75,21 @@ pub enum ZoneSource {
 /// The ledger's database file, `SQLite`'s.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerPath(pub PathBuf);
+
+/// `[web]`: the page, the API and the figures. Its Debug shows no secret (`SecretString`).
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// Where it listens; default 127.0.0.1:8080. A change counts from the next start.
+    pub listen: SocketAddr,
+    /// What a reader must know: always there where others can reach it.
+    pub token: Option<SecretString>,
+    /// Where phones reach it, with one trailing slash and no path; without it pushes carry no links.
+    pub public_url: Option<Url>,
+    /// Names by which it may be called besides that of `public_url`, in small letters.
+    pub hosts: Vec<String>,
+    /// How long the link in a push opens its run; default 7 days.
+    pub link_for: Duration,
+}
 
 /// `[ai.NAME]`: one AI endpoint and its pool of tokens.
 #[derive(Clone, Debug, PartialEq)]

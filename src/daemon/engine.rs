@@ -20,6 +20,7 @@ use crate::{
     clock::SharedClock,
     ledger::{Ledger, LedgerError},
     model::{JobName, Timestamp, from_ms, to_ms},
+    web::Reloaded,
 };
 
 /// One of the daemon's loops.
@@ -71,7 +72,7 @@ impl fmt::Display for Owner {
 #[derive(Default)]
 struct Standing {
     next: Option<(JobName, Timestamp)>,
-    rejected: Option<String>,
+    reload: Option<Reloaded>,
 }
 
 /// What the loops share.
@@ -177,9 +178,14 @@ impl Engine {
         self.revision.subscribe()
     }
 
-    /// Keeps the first error of a config that was refused; None: the file's config runs.
-    pub(super) fn set_rejected(&self, error: Option<String>) {
-        self.standing().rejected = error;
+    /// Keeps what came of a reload.
+    pub(super) fn set_reload(&self, reload: Reloaded) {
+        self.standing().reload = Some(reload);
+    }
+
+    /// What came of the last reload; None: there was none.
+    pub(super) fn last_reload(&self) -> Option<Reloaded> {
+        self.standing().reload.clone()
     }
 
     /// What is due next, for the status line.
@@ -187,13 +193,24 @@ impl Engine {
         self.standing().next = next;
     }
 
+    /// What is due next.
+    pub(super) fn next(&self) -> Option<(JobName, Timestamp)> {
+        self.standing().next.clone()
+    }
+
+    /// Nothing new is begun until the ledger's disk has room.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
+    }
+
     /// `12 jobs, next gold at 08:00`, or the error of the config that was refused.
     pub(super) fn status(&self) -> String {
         let standing = self.standing();
+        let refused = standing.reload.as_ref().filter(|reload| !reload.taken);
         status::line(
             &self.revision(),
             standing.next.as_ref(),
-            standing.rejected.as_deref(),
+            refused.and_then(|reload| reload.lines.first().map(String::as_str)),
             self.clock.now(),
         )
     }

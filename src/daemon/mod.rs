@@ -8,6 +8,7 @@ mod backoff;
 mod beats;
 mod control;
 mod deliver;
+mod desk;
 mod engine;
 #[cfg(test)]
 mod fixture;
@@ -27,7 +28,7 @@ mod systemd;
 mod watch;
 mod words;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -50,6 +51,7 @@ use crate::{
     clock::SharedClock,
     config::{Config, ZoneSource},
     ledger::{Access, Beat, DaemonLock, Ledger},
+    web,
 };
 
 /// How long a claim stands without being renewed.
@@ -71,6 +73,8 @@ pub struct Surroundings {
     pub hup: Arc<Notify>,
     /// Reads the config again; None: this daemon does not reload.
     pub load: Option<Loader>,
+    /// Where the page is served; None: nowhere.
+    pub listener: Option<TcpListener>,
 }
 
 impl Surroundings {
@@ -82,6 +86,7 @@ impl Surroundings {
             stop,
             hup: Arc::default(),
             load: None,
+            listener: None,
         }
     }
 }
@@ -100,6 +105,7 @@ pub async fn run(
         stop,
         hup,
         load,
+        listener,
     } = surroundings;
     if !wait_for_a_sane_clock(&clock, &stop).await {
         return Ok(());
@@ -114,7 +120,7 @@ pub async fn run(
     let reloading = load.map(|load| (load, hup));
     let result = engine
         .clone()
-        .live(planner, last_beat, reloading, ready)
+        .live(planner, last_beat, reloading, listener, ready)
         .await;
     systemd::stopping();
     if result.is_ok() {
@@ -151,8 +157,15 @@ impl Engine {
         planner: planner::Planner,
         last_beat: Option<Beat>,
         reloading: Option<(Loader, Arc<Notify>)>,
+        listener: Option<TcpListener>,
         ready: impl FnOnce() + Send,
     ) -> anyhow::Result<()> {
+        let (request, requests) = mpsc::channel(8);
+        let reload = reloading.is_some().then(|| request.clone());
+        let page = match listener {
+            Some(listener) => Some((listener, desk::handle(self.clone(), reload).await?)),
+            None => None,
+        };
         let mut beats = beats::start(self.stop.clone()).await?;
         let loops = TaskTracker::new();
         let spawn = |name: &'static str, task: engine::Loop| {
@@ -180,17 +193,28 @@ impl Engine {
         );
         let runner = spawn("runner", Box::pin(runner::run(self.clone())));
         let deliverer = spawn("deliverer", Box::pin(deliver::run(self.clone())));
-        let reloading = reloading.map(|(load, hup)| self.clone().reloading(load, hup, changeover));
-        let reloading = reloading.unwrap_or_default();
-        let reloading = reloading.into_iter().map(|(name, task)| spawn(name, task));
-        let reloading: Vec<_> = reloading.collect();
+        let mut others = match reloading {
+            Some((load, hup)) => {
+                let reload = reload::run(self.clone(), load, requests, changeover);
+                let mut loops = self.clone().requests(hup, &request);
+                loops.push(("reload", Box::pin(reload)));
+                loops
+            }
+            None => Vec::new(),
+        };
+        if let Some((listener, handle)) = page {
+            others.push(("web", Box::pin(self.clone().serve(listener, handle))));
+        }
+        let others: Vec<_> = (others.into_iter())
+            .map(|(name, task)| spawn(name, task))
+            .collect();
         systemd::ready(&self.status());
         ready();
         let drain = tokio::spawn(self.clone().bound_drain());
         let mut first = Ok(());
         for ended in [scheduler, runner, deliverer, housekeeping]
             .into_iter()
-            .chain(reloading)
+            .chain(others)
         {
             let result = ended.await.context("a loop of the daemon died").flatten();
             if first.is_ok() {
@@ -202,26 +226,32 @@ impl Engine {
         self.failure().map_or(first, Err)
     }
 
-    /// The loops that a reload needs: who asks for one, and who carries it out.
-    fn reloading(
+    /// Those who ask for a reload.
+    fn requests(
         self: Arc<Self>,
-        load: Loader,
         hup: Arc<Notify>,
-        changeover: mpsc::Sender<reload::Changeover>,
+        request: &mpsc::Sender<reload::Request>,
     ) -> Vec<(&'static str, engine::Loop)> {
-        let (request, requests) = mpsc::channel(8);
         vec![
             (
-                "reload",
-                Box::pin(reload::run(self.clone(), load, requests, changeover)) as engine::Loop,
-            ),
-            (
                 "hup",
-                Box::pin(reload::on_hup(self.clone(), hup, request.clone())),
+                Box::pin(reload::on_hup(self.clone(), hup, request.clone())) as engine::Loop,
             ),
             ("watch", Box::pin(watch::run(self.clone(), request.clone()))),
-            ("control", Box::pin(control::run(self, request))),
+            ("control", Box::pin(control::run(self, request.clone()))),
         ]
+    }
+
+    /// The page outlives the drain, so that it can be watched.
+    async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        handle: web::Handle,
+    ) -> anyhow::Result<()> {
+        let records = handle.records.clone();
+        let served = web::run(listener, handle, self.runs_over.cancelled()).await;
+        records.close().await;
+        served
     }
 
     /// The last write; on a full disk the next start finds out without it.

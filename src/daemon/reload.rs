@@ -13,6 +13,7 @@ use super::{engine::Engine, revision::Revision, systemd};
 use crate::{
     config::{Config, Errors, diff},
     model::Timestamp,
+    web::Reloaded,
 };
 
 /// Reads the config again; the instant tells which `at` is past.
@@ -94,7 +95,7 @@ async fn reload(engine: &Engine, load: &Loader, planner: &mpsc::Sender<Changeove
                 .iter()
                 .map(ToString::to_string),
         );
-        let config = keep_ledger(&before.config, config);
+        let config = keep_what_restarts(&before.config, config);
         let revision =
             Revision::following(&before, config).map_err(|error| vec![format!("{error:#}")])?;
         Ok::<_, Vec<String>>((changes, revision))
@@ -110,10 +111,17 @@ async fn reload(engine: &Engine, load: &Loader, planner: &mpsc::Sender<Changeove
     Ok(changes)
 }
 
-/// The one thing that does not reload: the ledger stays where it is until the next start.
-fn keep_ledger(before: &Config, config: Config) -> Config {
+/// What does not reload: the ledger stays where it is until the next start, and so does the port.
+/// The rest of `[web]` stays with its port: a token belongs to the address that it guards.
+fn keep_what_restarts(before: &Config, config: Config) -> Config {
+    let address = |config: &Config| config.web.as_ref().map(|web| web.listen);
+    let web = match address(before) == address(&config) {
+        true => config.web,
+        false => before.web.clone(),
+    };
     Config {
         ledger: before.ledger.clone(),
+        web,
         ..config
     }
 }
@@ -138,10 +146,10 @@ fn tell(engine: &Engine, outcome: &Outcome) {
             warn!("config rejected: the one that runs goes on");
         }
     }
-    let rejected = outcome
-        .as_ref()
-        .err()
-        .and_then(|errors| errors.first().cloned());
-    engine.set_rejected(rejected);
+    engine.set_reload(Reloaded {
+        at: engine.clock.now(),
+        taken: outcome.is_ok(),
+        lines: outcome.as_ref().unwrap_or_else(|errors| errors).clone(),
+    });
     systemd::reloaded(&engine.status());
 }

@@ -45,7 +45,7 @@ impl AskEndpoint {
 /// A config at work. Running runs finish with the revision they began with.
 pub struct Revision {
     /// The config.
-    pub config: Config,
+    pub config: Arc<Config>,
     jobs: HashMap<JobName, Arc<Job>>,
     pub(super) endpoints: HashMap<Arc<str>, Arc<AskEndpoint>>,
     /// Targets on the same way share a client.
@@ -85,7 +85,7 @@ impl Revision {
             jobs: config.jobs.iter().map(named).collect(),
             endpoints,
             pushers,
-            config,
+            config: Arc::new(config),
         })
     }
 

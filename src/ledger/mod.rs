@@ -9,6 +9,7 @@ mod backup;
 mod beat;
 mod deliveries;
 mod error;
+mod figures;
 mod history;
 mod jobs;
 mod lock;
@@ -38,6 +39,7 @@ pub use self::{
     beat::Beat,
     deliveries::{NewDelivery, Owed},
     error::LedgerError,
+    figures::{EndedRun, Outbox},
     history::{AttemptRow, DeliveryRow, HistoryRow, Shown},
     jobs::{JobState, ScheduledJob},
     lock::DaemonLock,
