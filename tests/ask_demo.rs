@@ -22,9 +22,18 @@ async fn the_real_client_gets_answers_and_errors_from_the_stand_in() {
     let token = client.endpoint().tokens.first();
 
     client.probe(token).await.unwrap();
-    let first = client.ask(&Question::new("分析金价"), token).await.unwrap();
-    assert_eq!(first.text, ai::answer_for("分析金价", true));
-    assert_eq!(first.model, "kimi-search");
+    let question = Question::new("分析金价");
+    let first = client.ask(&question, token).await.unwrap();
+    assert_eq!(first.text, ai::answer_for("分析金价", false));
+    assert_eq!(
+        (first.model.as_str(), first.sources.len()),
+        ("kimi-search", 3)
+    );
+    let mut endpoint = endpoint::endpoint(Api::Kimi, &base_url, &["DEMO-TOKEN"]);
+    endpoint.stream = false;
+    let whole = endpoint::client(endpoint).ask(&question, token).await;
+    let whole = whole.unwrap();
+    assert_eq!((whole.text, whole.sources), (first.text, first.sources));
     let second = client.ask(&Question::new("gold?"), token).await.unwrap();
     assert_ne!(first.conversation_id, second.conversation_id);
     assert_eq!(second.conversation_id.map(|id| id.len()), Some(20));

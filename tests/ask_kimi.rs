@@ -26,6 +26,13 @@ fn kimi() -> (FakeKimi, Client) {
     (kimi, client)
 }
 
+/// A client that wants its answers in one piece.
+fn whole(kimi: &FakeKimi) -> Client {
+    let mut endpoint = endpoint::endpoint(Api::Kimi, &kimi.base_url(), &["SECRET-KEN1"]);
+    endpoint.stream = false;
+    client(endpoint)
+}
+
 const COOLING: TokenEffect = TokenEffect::Cooling { retry_after: None };
 
 /// The failure that a reply becomes, its text and what follows.
@@ -43,7 +50,8 @@ async fn error_of(code: i64, message: &str) -> (String, ErrorKind, TokenEffect, 
 
 #[tokio::test]
 async fn the_request_is_the_seeds_byte_for_byte() {
-    let (kimi, client) = kimi();
+    let kimi = FakeKimi::start();
+    let client = whole(&kimi);
     kimi.answer_with("**518.5** 元/克");
     let question = Question::new("分析一下当前国内上海金价格，\"较上日变化\"。");
     let answer = client
@@ -91,19 +99,32 @@ async fn a_question_can_differ_from_its_endpoint() {
         .unwrap();
     assert_eq!(
         kimi.requests()[0].text(),
-        r#"{"model":"kimi-k1","conversation_id":"none","messages":[{"role":"system","content":"一句话"},{"role":"user","content":"金价？"}],"use_search":false,"stream":false}"#
+        r#"{"model":"kimi-k1","conversation_id":"none","messages":[{"role":"system","content":"一句话"},{"role":"user","content":"金价？"}],"use_search":false,"stream":true}"#
     );
 }
 
 #[tokio::test]
-async fn an_answer_is_left_as_it_is_with_its_trailer() {
-    let (kimi, client) = kimi();
-    let text = "正文[^1^]\n\n搜索结果来自：\n【检索 1】 [新华网：某条新闻](https://news.example.com/1)\n\n";
+async fn search_results_are_told_apart_whichever_way_the_answer_comes() {
+    let text = "正文[^1^]\n\n搜索结果来自：\n【检索 1】 [新华网：[某条]新闻](https://news.example.com/1?(a))\n\n【检索 2】 [知乎](https://zhuanlan.example.cn/p/2)\n\n";
+    let kimi = FakeKimi::start();
     kimi.answer_with(text);
-    let answer = client
-        .ask(&Question::new("金价？"), client.endpoint().tokens.first())
-        .await;
-    assert_eq!(answer.unwrap().text, text);
+    let streaming = client(endpoint::endpoint(
+        Api::Kimi,
+        &kimi.base_url(),
+        &["SECRET-KEN1"],
+    ));
+    let mut answers = Vec::new();
+    for client in [whole(&kimi), streaming] {
+        let token = client.endpoint().tokens.first();
+        let answer = client.ask(&Question::new("金价？"), token).await.unwrap();
+        answers.push((answer.text, answer.sources));
+    }
+    assert_eq!(answers[0], answers[1]);
+    let (text, sources) = &answers[0];
+    assert_eq!(text, "正文[^1^]");
+    assert_eq!(sources[0].title, "新华网：[某条]新闻");
+    assert_eq!(sources[0].url, "https://news.example.com/1?(a)");
+    assert_eq!(sources.len(), 2);
 }
 
 #[tokio::test]
@@ -234,7 +255,7 @@ ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200, code -1000: Stre
 #[tokio::test]
 async fn an_empty_answer_is_a_failure_and_its_segment_tells_which() {
     let (text, kind, effect, next) = outcome(Reply::kimi_empty("")).await;
-    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: an empty answer with an empty segment_id, which hides a refusal of Kimi — the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent");
+    assert_snapshot!(text, @"ai.kimi (http://ai/v1, model kimi, token #1 …KEN1): HTTP 200: an empty answer, which hides a refusal of Kimi — the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent");
     assert_eq!(kind, ErrorKind::Limited);
     assert_eq!((effect, next), (COOLING, Next::AnotherToken));
 
@@ -312,7 +333,7 @@ async fn a_long_message_is_quoted_in_part() {
 async fn an_answer_that_never_comes_ends_in_time() {
     let kimi = FakeKimi::start();
     let mut endpoint = endpoint::endpoint(Api::Kimi, &kimi.base_url(), &["SECRET-KEN1"]);
-    endpoint.timeout = Duration::from_millis(200);
+    endpoint.limits.whole = Duration::from_millis(200);
     let client = client(endpoint);
     kimi.next(Reply::Hang);
     let error = failure(&client).await;
@@ -373,7 +394,7 @@ async fn params_are_sent_but_cannot_replace_what_promptcron_sends_itself() {
         .unwrap();
     assert_eq!(
         kimi.requests()[0].text(),
-        r#"{"model":"kimi","messages":[{"role":"user","content":"？"}],"use_search":false,"stream":false,"temperature":0.3}"#
+        r#"{"model":"kimi","messages":[{"role":"user","content":"？"}],"use_search":false,"stream":true,"temperature":0.3}"#
     );
 
     endpoint.params.insert("stream".to_owned(), true.into());

@@ -59,7 +59,7 @@ async fn the_request_is_plain_openai_byte_for_byte() {
     );
     assert_eq!(
         request.text(),
-        r#"{"model":"gpt-test","messages":[{"role":"system","content":"简短"},{"role":"user","content":"金价？"}],"stream":false}"#
+        r#"{"model":"gpt-test","messages":[{"role":"system","content":"简短"},{"role":"user","content":"金价？"}],"stream":true}"#
     );
 }
 

@@ -177,7 +177,7 @@ fn each_failure_that_a_kimi_server_hides_in_an_answer_has_its_message() {
         ),
     ];
     insta::assert_snapshot!(table(&kimi, KIMI, &rows), @r"
-    refused without a word: kimi, token #1 …0001): HTTP 200: an empty answer with an empty segment_id, which hides a refusal of Kimi — the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent
+    refused without a word: kimi, token #1 …0001): HTTP 200: an empty answer, which hides a refusal of Kimi — the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent
     empty answer: kimi, token #1 …0001): HTTP 200: an empty answer — Kimi answered nothing, which may pass
     blank answer: kimi, token #1 …0001): HTTP 200: an empty answer — Kimi answered nothing, which may pass
     stopped at once: kimi, token #1 …0001): HTTP 200: [内容由于不合规被停止生成，我们换个话题吧] — Kimi stopped this answer, which means censorship or overload; if a second try ends so too, word the prompt differently

@@ -12,7 +12,7 @@ use std::{
 
 use chrono_tz::Tz;
 use promptcron::{
-    config::{self, Api, Auth, CatchUp, Config, Errors, Overlap, ZoneSource},
+    config::{self, Api, Auth, CatchUp, Config, Errors, Limits, Overlap, ZoneSource},
     model::{Language, Timestamp},
     render::{Code, Links, Long, Quotes, Style, Tables, TextChoices},
 };
@@ -133,8 +133,8 @@ fn the_smallest_file_is_filled_with_the_defaults() {
     );
     assert_eq!(kimi.base_url.as_str(), "http://127.0.0.1:8000/v1");
     assert_eq!(
-        (kimi.timeout, kimi.params.len()),
-        (Duration::from_mins(15), 0)
+        (kimi.stream, kimi.limits, kimi.params.len()),
+        (true, Limits::default(), 0)
     );
     assert_eq!(kimi.tokens.len(), 1);
 
@@ -212,10 +212,14 @@ fn every_key_reaches_its_place() {
     let labels: Vec<_> = kimi.tokens.iter().map(|token| &*token.label).collect();
     assert_eq!(labels, ["#1 …KEN1", "#2 …KEN2"]);
     assert_eq!(kimi.tokens[1].secret.expose_secret(), "eyJhbGciTOKEN2");
-    assert_eq!(
-        (kimi.use_search, kimi.timeout),
-        (Some(false), Duration::from_mins(5))
-    );
+    assert_eq!((kimi.use_search, kimi.stream), (Some(false), false));
+    let limits = Limits {
+        connect: Duration::from_secs(5),
+        first_byte: Some(Duration::from_mins(3)),
+        idle: Duration::from_secs(45),
+        whole: Duration::from_mins(5),
+    };
+    assert_eq!(kimi.limits, limits);
 
     let local = &config.endpoints["local"];
     assert_eq!(

@@ -101,7 +101,7 @@ fn the_question_and_the_push_are_these_bytes() {
     assert_eq!(
         question.text(),
         format!(
-            r#"{{"model":"kimi","messages":[{{"role":"user","content":"{PROMPT}"}}],"use_search":true,"stream":false}}"#
+            r#"{{"model":"kimi","messages":[{{"role":"user","content":"{PROMPT}"}}],"use_search":true,"stream":true}}"#
         )
     );
     let pushes = ntfy.requests();
@@ -157,7 +157,7 @@ ntfy = {{ server = "{}", topic = "hotine", user = "叶", password = "密码" }}
     assert_eq!(question.header("authorization"), None);
     assert_eq!(
         question.text(),
-        r#"{"model":"gpt-test","messages":[{"role":"system","content":"你是一位谨慎的分析师。"},{"role":"user","content":"今天的金价？"}],"stream":false,"temperature":0.3,"max_tokens":2000}"#
+        r#"{"model":"gpt-test","messages":[{"role":"system","content":"你是一位谨慎的分析师。"},{"role":"user","content":"今天的金价？"}],"stream":true,"temperature":0.3,"max_tokens":2000}"#
     );
     let push = &ntfy.publishes()[0];
     // 叶:密码

@@ -2,7 +2,7 @@
 //!
 //! Never a promise of another try: `once` makes none, and a notice tells of the end.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use super::{
     error::{Asked, Failure},
@@ -14,7 +14,9 @@ use crate::config::types::Api;
 pub(super) fn advice(failure: &Failure, asked: &Asked) -> Cow<'static, str> {
     match failure.kind {
         ErrorKind::Connect => connect(asked),
-        ErrorKind::Timeout => timeout(asked),
+        ErrorKind::Timeout => slow("timeout", asked.limits.whole),
+        ErrorKind::Late => late(asked),
+        ErrorKind::Stalled => slow("idle_timeout", asked.limits.idle),
         ErrorKind::Cut => "half an answer is none; another try may get the whole one".into(),
         ErrorKind::Unavailable => unavailable(failure, asked).into(),
         ErrorKind::Limited => "the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent".into(),
@@ -71,9 +73,14 @@ fn token_refused(asked: &Asked) -> &'static str {
     }
 }
 
-fn timeout(asked: &Asked) -> Cow<'static, str> {
-    let timeout = humantime::format_duration(asked.timeout);
-    format!("if the model is just slow, raise timeout (now {timeout})").into()
+fn slow(key: &str, limit: Duration) -> Cow<'static, str> {
+    let limit = humantime::format_duration(limit);
+    format!("if the model is just slow, raise {key} (now {limit})").into()
+}
+
+fn late(asked: &Asked) -> Cow<'static, str> {
+    let limit = humantime::format_duration(asked.first_byte);
+    format!("if the model is just slow to begin, raise first_byte_timeout (now {limit}); if the server does not stream, set stream = false").into()
 }
 
 fn bad_request(failure: &Failure, asked: &Asked) -> &'static str {

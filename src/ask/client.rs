@@ -10,17 +10,18 @@ use reqwest::{
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{
     Answer, Question,
-    classify::{self, Said},
+    completion::Completion,
     error::{AskError, Asked, Failure},
     http::{self, Reply},
     kimi,
     kind::ErrorKind,
     openai,
     redact::{Redactor, shown},
+    wire,
 };
 use crate::config::types::{Api, Endpoint, Token};
 
@@ -80,7 +81,7 @@ impl Client {
             });
         }
         let redactor = Redactor::new(&endpoint);
-        let http = http::client(&endpoint.base_url, &endpoint.network, endpoint.timeout).map_err(
+        let http = http::client(&endpoint.base_url, &endpoint.network, &endpoint.limits).map_err(
             |error| ClientError::Setup {
                 endpoint: endpoint.name.clone(),
                 reason: redactor.quote(&http::root_cause(&error), None),
@@ -110,43 +111,35 @@ impl Client {
     ) -> Result<Answer, AskError> {
         let model = question.model.as_deref().unwrap_or(&self.endpoint.model);
         let started = Instant::now();
-        let request = self
-            .http
-            .post(http::join(
-                &self.endpoint.base_url,
-                &["chat", "completions"],
-            ))
-            .json(&self.body(question, model));
-        let read = match self.endpoint.api {
-            Api::Kimi => kimi::read,
-            Api::Openai => openai::read,
-        };
-        let parsed = self
-            .send(request, token)
+        let completion = self
+            .exchange(question, model, token)
             .await
-            .and_then(|reply| read(&reply))
             .map_err(|failure| self.error(failure, model, token))?;
         Ok(Answer {
-            text: parsed.text,
-            conversation_id: parsed.conversation_id,
-            truncated: parsed.truncated,
-            model: parsed.model.unwrap_or_else(|| model.to_owned()),
-            usage: parsed.usage,
+            truncated: completion.is_truncated(),
+            text: completion.text,
+            sources: completion.sources,
+            conversation_id: completion.id.filter(|_| self.endpoint.api == Api::Kimi),
+            model: completion.model.unwrap_or_else(|| model.to_owned()),
+            usage: completion.usage,
             asked: started.elapsed(),
         })
     }
 
-    /// The request's JSON; the user's params stand before our defaults.
-    fn body(&self, question: &Question, model: &str) -> Map<String, Value> {
-        let mut body = match self.endpoint.api {
-            Api::Kimi => {
-                let use_search = question.use_search.or(self.endpoint.use_search);
-                kimi::request(question, model, use_search)
-            }
-            Api::Openai => openai::request(question, model),
-        };
-        body.extend(self.endpoint.params.clone());
-        body
+    async fn exchange(
+        &self,
+        question: &Question,
+        model: &str,
+        token: Option<&Token>,
+    ) -> Result<Completion, Failure> {
+        let headers = token.map(authorization).transpose()?.unwrap_or_default();
+        let path = ["chat", "completions"];
+        let request = self
+            .http
+            .post(http::join(&self.endpoint.base_url, &path))
+            .headers(headers)
+            .json(&wire::request(&self.endpoint, question, model));
+        wire::exchange(&self.endpoint, model, request).await
     }
 
     /// Finds out whether the endpoint is there and takes the token, without asking the AI anything.
@@ -181,16 +174,13 @@ impl Client {
     async fn probe_openai(&self, token: Option<&Token>) -> Result<Probe, Failure> {
         let url = http::join(&self.endpoint.base_url, &["models"]);
         let reply = self.probing(self.http.get(url), token).await?;
-        let body = openai::json(&reply.body).filter(|_| reply.status.is_success());
-        if let Some(models) = body.as_ref().and_then(openai::models) {
+        let body = openai::json(&reply.body);
+        let listed = body.as_ref().filter(|_| reply.status.is_success());
+        if let Some(models) = listed.and_then(openai::models) {
             let model_listed = Some(models.contains(&self.endpoint.model));
             return Ok(Probe { model_listed });
         }
-        let said = openai::json(&reply.body).as_ref().and_then(Said::read);
-        Err(match said {
-            Some(said) => classify::spoken(&reply, said),
-            None => classify::unspoken(&reply),
-        })
+        Err(openai::spoken_error(&reply, &body.unwrap_or_default()))
     }
 
     async fn probing(
@@ -198,13 +188,9 @@ impl Client {
         request: RequestBuilder,
         token: Option<&Token>,
     ) -> Result<Reply, Failure> {
-        let timeout = PROBE_TIMEOUT.min(self.endpoint.timeout);
-        self.send(request.timeout(timeout), token).await
-    }
-
-    async fn send(&self, request: RequestBuilder, token: Option<&Token>) -> Result<Reply, Failure> {
+        let timeout = PROBE_TIMEOUT.min(self.endpoint.limits.whole);
         let headers = token.map(authorization).transpose()?.unwrap_or_default();
-        http::send(request.headers(headers)).await
+        http::send(request.timeout(timeout).headers(headers)).await
     }
 
     fn error(&self, failure: Failure, model: &str, token: Option<&Token>) -> AskError {
@@ -229,7 +215,8 @@ impl Client {
             endpoint: self.endpoint.name.clone(),
             base_url: shown(&self.endpoint.base_url),
             model: model.to_owned(),
-            timeout: self.endpoint.timeout,
+            limits: self.endpoint.limits,
+            first_byte: wire::first_byte(&self.endpoint, model),
             proxy: self.endpoint.network.proxy.as_ref().map(shown),
             token: token.map(|token| token.label.clone()),
         })

@@ -6,7 +6,10 @@ use super::{
     advice,
     kind::{ErrorKind, Next, Pause, TokenEffect},
 };
-use crate::{config::types::Api, model::Timestamp};
+use crate::{
+    config::types::{Api, Limits},
+    model::Timestamp,
+};
 
 /// A failure as a wire form reads it, before it is known whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +45,10 @@ pub(super) struct Asked {
     /// Without credentials and query.
     pub(super) base_url: String,
     pub(super) model: String,
-    /// The endpoint's limit for a whole answer.
-    pub(super) timeout: Duration,
+    /// The endpoint's limits of time.
+    pub(super) limits: Limits,
+    /// How long the answer's beginning was waited for.
+    pub(super) first_byte: Duration,
     /// The proxy's address without credentials, where the endpoint names one.
     pub(super) proxy: Option<String>,
     /// The token's label.

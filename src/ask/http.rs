@@ -8,29 +8,28 @@ use reqwest::{
     header::{self, HeaderMap},
     redirect,
 };
+use tokio::time;
 use url::Url;
 
 use super::{error::Failure, kind::ErrorKind};
-use crate::config::types::Network;
+use crate::config::types::{Limits, Network};
 
-/// How long a connection may take to stand, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A kimi server closes idle connections after 5 s; one that we close first is never found dead.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
-/// The longest reply that is read.
-const MAX_BODY: usize = 8 * 1024 * 1024;
+/// The longest reply that is read, and the longest answer in a stream.
+pub(super) const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// A client for one endpoint.
 pub(super) fn client(
     base_url: &Url,
     network: &Network,
-    timeout: Duration,
+    limits: &Limits,
 ) -> reqwest::Result<reqwest::Client> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("promptcron/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(timeout)
+        .connect_timeout(limits.connect)
+        .timeout(limits.whole)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT);
     network.way_to(base_url).client(builder)
 }
@@ -45,7 +44,7 @@ pub(super) fn join(base_url: &Url, path: &[&str]) -> Url {
 }
 
 /// A whole reply, whatever its status.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) retry_after: Option<Duration>,
@@ -63,27 +62,84 @@ impl Reply {
     }
 }
 
+/// A reply whose body is still coming.
+pub(super) struct Incoming {
+    /// Its head; the body is empty.
+    pub(super) head: Reply,
+    response: reqwest::Response,
+}
+
+impl Incoming {
+    /// Sends a request and waits for the reply's head, where a limit is given no longer than that.
+    pub(super) async fn open(
+        request: RequestBuilder,
+        limit: Option<Duration>,
+    ) -> Result<Self, Failure> {
+        let sent = within(limit, request.send()).await;
+        let response = sent
+            .ok_or_else(|| late(None))?
+            .map_err(|error| transport(&error, None))?;
+        let head = Reply {
+            status: response.status(),
+            retry_after: retry_after(response.headers(), Utc::now()),
+            location: text(response.headers(), header::LOCATION).map(str::to_owned),
+            body: Vec::new(),
+        };
+        Ok(Self { head, response })
+    }
+
+    /// True for an answer in a stream of events; an error is told as JSON instead.
+    pub(super) fn is_stream(&self) -> bool {
+        let content_type = text(self.response.headers(), header::CONTENT_TYPE);
+        self.head.status.is_success()
+            && content_type.is_some_and(|value| {
+                let value = value.trim_start().to_ascii_lowercase();
+                value.starts_with("text/event-stream")
+            })
+    }
+
+    /// The next bytes; None at the end. Where a limit is given, they come within it or not at all.
+    pub(super) async fn chunk(
+        &mut self,
+        limit: Option<Duration>,
+    ) -> Result<Option<impl AsRef<[u8]> + use<>>, Failure> {
+        let status = Some(self.head.status.as_u16());
+        let chunk = within(limit, self.response.chunk()).await;
+        let chunk = chunk.ok_or_else(|| late(status))?;
+        chunk.map_err(|error| transport(&error, status))
+    }
+
+    /// Reads the reply to its end.
+    pub(super) async fn whole(mut self) -> Result<Reply, Failure> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk(None).await? {
+            if body.len() + chunk.as_ref().len() > MAX_BODY {
+                let words = "the reply is longer than 8 MB";
+                return Err(self.head.failure(ErrorKind::Garbled, words));
+            }
+            body.extend_from_slice(chunk.as_ref());
+        }
+        Ok(Reply { body, ..self.head })
+    }
+}
+
 /// Sends a request and reads its reply to the end.
 pub(super) async fn send(request: RequestBuilder) -> Result<Reply, Failure> {
-    let mut response = request.send().await.map_err(|e| transport(&e, None))?;
-    let status = response.status();
-    let mut reply = Reply {
-        status,
-        retry_after: retry_after(response.headers(), Utc::now()),
-        location: text(response.headers(), header::LOCATION).map(str::to_owned),
-        body: Vec::new(),
-    };
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|e| transport(&e, Some(status.as_u16())))?
-    {
-        if reply.body.len() + chunk.len() > MAX_BODY {
-            return Err(reply.failure(ErrorKind::Garbled, "the reply is longer than 8 MB"));
-        }
-        reply.body.extend_from_slice(&chunk);
+    Incoming::open(request, None).await?.whole().await
+}
+
+/// None: it took longer than the limit.
+async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => time::timeout(limit, work).await.ok(),
+        None => Some(work.await),
     }
-    Ok(reply)
+}
+
+/// The answer has not begun in time.
+fn late(status: Option<u16>) -> Failure {
+    let words = "no answer had begun in time";
+    Failure::new(ErrorKind::Late, status, words)
 }
 
 /// A failure below HTTP: no connection, none in time, one that broke.
@@ -92,7 +148,7 @@ fn transport(error: &reqwest::Error, status: Option<u16>) -> Failure {
     let (kind, words) = if error.is_connect() && error.is_timeout() {
         (
             ErrorKind::Connect,
-            "cannot connect: no connection within 10 s".to_owned(),
+            "cannot connect: no connection in time".to_owned(),
         )
     } else if error.is_connect() {
         (ErrorKind::Connect, format!("cannot connect: {cause}"))

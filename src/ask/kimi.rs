@@ -1,23 +1,27 @@
 //! The wire form of kimi-free-api and its successors: HTTP 200 for everything, one token per request, and failures
 //! that look like answers.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
     Question,
     classify::{self, Said},
+    completion::Completion,
     error::Failure,
     http::Reply,
     kind::ErrorKind,
-    openai::{self, Parsed},
+    openai, sources,
 };
 
 /// What the server appends when Kimi breaks an answer off, for censorship and overload alike.
 const STOPPED: &str = "[内容由于不合规被停止生成，我们换个话题吧]";
 
-/// The request, in the order clients of this server have always sent it. `use_search` and `stream` must be real
-/// booleans: the server takes the text `"false"` for true.
+/// An empty answer by which the account is limited or busy, or the conversation is not its own.
+const HIDDEN: &str = "an empty answer, which hides a refusal of Kimi";
+
+/// The request, in the order clients of this server have always sent it. `use_search` must be a real boolean, as
+/// `stream` must, which follows: the server takes the text `"false"` for true.
 pub(super) fn request(
     question: &Question,
     model: &str,
@@ -32,17 +36,22 @@ pub(super) fn request(
     if let Some(use_search) = use_search {
         body.insert("use_search".to_owned(), use_search.into());
     }
-    body.insert("stream".to_owned(), false.into());
     body
 }
 
+/// True for a model that may say nothing for minutes before its first word: this server drops what it thinks.
+/// Like the server, it goes by parts of the name.
+pub(super) fn thinks_in_silence(model: &str) -> bool {
+    ["k1", "research"].iter().any(|part| model.contains(part))
+}
+
 /// The answer in `reply`, or what it really says.
-pub(super) fn read(reply: &Reply) -> Result<Parsed, Failure> {
+pub(super) fn read(reply: &Reply) -> Result<Completion, Failure> {
     let Some(body) = openai::json(&reply.body) else {
         return Err(classify::unspoken(reply));
     };
     if body.get("choices").is_some() && reply.status.is_success() {
-        return completion(reply, &body);
+        return completion(reply, Completion::whole(&body));
     }
     Err(spoken_error(reply, &body))
 }
@@ -59,27 +68,56 @@ pub(super) fn spoken_error(reply: &Reply, body: &Value) -> Failure {
     }
 }
 
-/// A completion; empty ones and broken-off ones are failures that the server does not tell as such.
-fn completion(reply: &Reply, body: &Value) -> Result<Parsed, Failure> {
-    let parsed = Parsed {
-        conversation_id: body["id"].as_str().map(str::to_owned),
-        // Constants here, whatever was asked.
-        usage: None,
-        // Not streaming, the server has fetched and joined the rest by itself, and leaves the reason at `length`.
-        truncated: false,
-        ..openai::parsed(body)
-    };
-    if parsed.text.contains(STOPPED) {
+/// A completion that was sent whole: its search results stand at its end.
+fn completion(reply: &Reply, mut whole: Completion) -> Result<Completion, Failure> {
+    let (text, sources) = sources::split_trailer(&whole.text);
+    (whole.text, whole.sources) = (text.to_owned(), sources);
+    if whole.is_truncated() {
+        // Not streaming, the server has fetched and joined the rest by itself, and leaves the reason as it was.
+        whole.finish_reason = None;
+    }
+    let hides_a_refusal = whole.segment_id.as_deref() == Some("");
+    judge(reply, whole, hides_a_refusal)
+}
+
+/// What a stream came to. One that ends as the protocol says, but without a word and a reason, hides a refusal.
+pub(super) fn judge_stream(
+    head: &Reply,
+    completion: Completion,
+    is_done: bool,
+) -> Result<Completion, Failure> {
+    let is_finished = completion.finish_reason.is_some();
+    let hides_a_refusal = is_done && !is_finished && completion.is_empty();
+    let judged = judge(head, completion, hides_a_refusal);
+    match judged {
+        Ok(_) if !is_finished => Err(openai::unfinished(head)),
+        Err(failure) if failure.kind == ErrorKind::Empty && !is_finished => {
+            Err(openai::unfinished(head))
+        }
+        judged => judged,
+    }
+}
+
+/// Empty answers and broken-off ones are failures that the server does not tell as such.
+fn judge(
+    reply: &Reply,
+    completion: Completion,
+    hides_a_refusal: bool,
+) -> Result<Completion, Failure> {
+    if completion.text.contains(STOPPED) {
         return Err(reply.failure(ErrorKind::Stopped, STOPPED));
     }
-    if !openai::is_empty(&parsed.text) {
-        return Ok(parsed);
+    if completion.is_empty() {
+        return Err(match hides_a_refusal {
+            true => reply.failure(ErrorKind::Limited, HIDDEN),
+            false => reply.failure(ErrorKind::Empty, "an empty answer"),
+        });
     }
-    Err(if body["segment_id"] == json!("") {
-        let words = "an empty answer with an empty segment_id, which hides a refusal of Kimi";
-        reply.failure(ErrorKind::Limited, words)
-    } else {
-        reply.failure(ErrorKind::Empty, "an empty answer")
+    // Constants here, whatever was asked.
+    let usage = None;
+    Ok(Completion {
+        usage,
+        ..completion
     })
 }
 
@@ -204,13 +242,13 @@ mod tests {
         let mut question = Question::new("金价？");
         assert_eq!(
             body(&question, Some(true)),
-            r#"{"model":"kimi","messages":[{"role":"user","content":"金价？"}],"use_search":true,"stream":false}"#
+            r#"{"model":"kimi","messages":[{"role":"user","content":"金价？"}],"use_search":true}"#
         );
         question.conversation_id = Some("none".to_owned());
         question.system = Some("简短".to_owned());
         assert_eq!(
             body(&question, None),
-            r#"{"model":"kimi","conversation_id":"none","messages":[{"role":"system","content":"简短"},{"role":"user","content":"金价？"}],"stream":false}"#
+            r#"{"model":"kimi","conversation_id":"none","messages":[{"role":"system","content":"简短"},{"role":"user","content":"金价？"}]}"#
         );
     }
 

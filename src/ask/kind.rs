@@ -12,6 +12,10 @@ pub enum ErrorKind {
     Connect,
     /// The connection stood, but the whole answer was not there in time.
     Timeout,
+    /// The answer did not begin in time.
+    Late,
+    /// The answer began and fell silent.
+    Stalled,
     /// The connection broke before the answer was whole.
     Cut,
     /// The service, or what is behind it, is out of order: 5xx, 408, kimi's -1000 and the like.
@@ -55,6 +59,8 @@ impl ErrorKind {
         match self {
             Self::Connect => "connect",
             Self::Timeout => "timeout",
+            Self::Late => "late",
+            Self::Stalled => "stalled",
             Self::Cut => "cut",
             Self::Unavailable => "unavailable",
             Self::Limited => "limited",
@@ -88,6 +94,8 @@ impl ErrorKind {
             | Self::AccountRefused => Next::AnotherToken,
             Self::Connect
             | Self::Timeout
+            | Self::Late
+            | Self::Stalled
             | Self::Cut
             | Self::Unavailable
             | Self::Stopped
@@ -103,7 +111,12 @@ impl ErrorKind {
     pub fn is_the_endpoints(self) -> bool {
         matches!(
             self,
-            Self::Connect | Self::Timeout | Self::Cut | Self::Unavailable
+            Self::Connect
+                | Self::Timeout
+                | Self::Late
+                | Self::Stalled
+                | Self::Cut
+                | Self::Unavailable
         )
     }
 }

@@ -5,12 +5,14 @@
 //! - [`Pool`]: the tokens of one endpoint and what is known of each. Pure: every method is told the instant.
 //! - [`ask_in_turn`]: one attempt, which asks with one token after the other until one gets an answer.
 //!
-//! `kimi` and `openai` hold the two wire forms, `http` what they share. Nothing here knows the ledger:
+//! `kimi` and `openai` hold the two wire forms, `wire` stands before both; `stream` gathers an answer that comes in
+//! pieces, `sources` tells search results from the text, `http` knows what is below. Nothing here knows the ledger:
 //! whoever asks keeps the [`TokenState`]s that an attempt hands back.
 
 mod advice;
 mod classify;
 mod client;
+mod completion;
 mod error;
 mod http;
 mod kimi;
@@ -19,6 +21,9 @@ mod openai;
 mod pool;
 mod redact;
 mod rotate;
+mod sources;
+mod stream;
+mod wire;
 
 use std::time::Duration;
 
@@ -27,6 +32,8 @@ pub use error::AskError;
 pub use kind::{ErrorKind, Next, Pause, TokenEffect};
 pub use pool::{Asked, Availability, EndpointState, Health, Pool, Take, TokenState};
 pub use rotate::{Attempt, Try, ask_in_turn};
+pub use sources::Source;
+pub use wire::read_stream;
 
 /// What is asked, and what differs from the endpoint's own settings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,8 +64,10 @@ impl Question {
 /// What came back: never empty, never a refusal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// The Markdown as the service sent it, kimi's search trailer and any thinking included.
+    /// The Markdown as the service sent it, any thinking included, and without kimi's search results.
     pub text: String,
+    /// kimi: the pages that its search found, in the order in which it lists them.
+    pub sources: Vec<Source>,
     /// kimi: the conversation's id, for the next question of it.
     pub conversation_id: Option<String>,
     /// The service stopped at its length limit (`finish_reason` `length`): the text is cut off.

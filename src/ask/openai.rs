@@ -1,32 +1,21 @@
 //! The chat completions that hundreds of services speak: real HTTP codes, `{"error":{…}}`.
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Question, Usage,
+    Question,
     classify::{self, Said},
+    completion::Completion,
     error::Failure,
     http::Reply,
     kind::ErrorKind,
 };
 
-/// What a completion says, in either wire form.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Parsed {
-    pub(super) text: String,
-    pub(super) conversation_id: Option<String>,
-    pub(super) truncated: bool,
-    pub(super) model: Option<String>,
-    pub(super) usage: Option<Usage>,
-}
-
-/// The request without the endpoint's params.
+/// The request without what both wire forms share.
 pub(super) fn request(question: &Question, model: &str) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("model".to_owned(), model.into());
     body.insert("messages".to_owned(), messages(question));
-    body.insert("stream".to_owned(), false.into());
     body
 }
 
@@ -42,75 +31,60 @@ pub(super) fn messages(question: &Question) -> Value {
 }
 
 /// The answer in `reply`, or what it says instead of one.
-pub(super) fn read(reply: &Reply) -> Result<Parsed, Failure> {
+pub(super) fn read(reply: &Reply) -> Result<Completion, Failure> {
     let Some(body) = json(&reply.body) else {
         return Err(classify::unspoken(reply));
     };
     let has_error = body.get("error").is_some_and(|error| !error.is_null());
     if reply.status.is_success() && !has_error && body.get("choices").is_some() {
-        return completion(reply, &body);
+        return judge(reply, Completion::whole(&body));
     }
-    Err(match Said::read(&body) {
-        Some(said) => classify::spoken(reply, said),
-        None => classify::unspoken(reply),
-    })
+    Err(spoken_error(reply, &body))
 }
 
-fn completion(reply: &Reply, body: &Value) -> Result<Parsed, Failure> {
-    let choice = &body["choices"][0];
-    if let Some(refusal) = choice["message"]["refusal"]
-        .as_str()
-        .filter(|s| !s.is_empty())
-    {
-        return Err(reply.failure(ErrorKind::Filtered, refusal));
+/// An error object, of a reply or in a stream.
+pub(super) fn spoken_error(reply: &Reply, body: &Value) -> Failure {
+    match Said::read(body) {
+        Some(said) => classify::spoken(reply, said),
+        None => classify::unspoken(reply),
     }
-    let parsed = parsed(body);
-    match choice["finish_reason"].as_str() {
+}
+
+/// What a stream came to: without a reason for its end, it is none.
+pub(super) fn judge_stream(head: &Reply, completion: Completion) -> Result<Completion, Failure> {
+    match completion.finish_reason {
+        Some(_) => judge(head, completion),
+        None => Err(unfinished(head)),
+    }
+}
+
+/// A stream that ended, and not because the answer did.
+pub(super) fn unfinished(head: &Reply) -> Failure {
+    head.failure(ErrorKind::Cut, "the stream ended without a finish_reason")
+}
+
+fn judge(reply: &Reply, completion: Completion) -> Result<Completion, Failure> {
+    if !completion.refusal.is_empty() {
+        return Err(reply.failure(ErrorKind::Filtered, completion.refusal));
+    }
+    match completion.finish_reason.as_deref() {
         Some("content_filter") => {
             let words = "the answer was stopped by a content filter";
             Err(reply.failure(ErrorKind::Filtered, words))
         }
         Some("error") => Err(reply.failure(ErrorKind::Unavailable, "the answer broke off")),
-        _ if is_empty(&parsed.text) => Err(reply.failure(ErrorKind::Empty, empty_words(&parsed))),
-        _ => Ok(parsed),
+        _ if completion.is_empty() => {
+            Err(reply.failure(ErrorKind::Empty, empty_words(&completion)))
+        }
+        _ => Ok(completion),
     }
 }
 
-fn empty_words(parsed: &Parsed) -> &'static str {
-    if parsed.truncated {
+fn empty_words(completion: &Completion) -> &'static str {
+    if completion.is_truncated() {
         "an empty answer: the length limit was reached before its first word"
     } else {
         "an empty answer"
-    }
-}
-
-/// True for a text that says nothing: white space, or thinking that led to no answer.
-pub(super) fn is_empty(text: &str) -> bool {
-    let text = text.trim();
-    text.is_empty() || text.ends_with("</think>")
-}
-
-/// Reads a completion's fields; what is missing stays empty.
-pub(super) fn parsed(body: &Value) -> Parsed {
-    let choice = &body["choices"][0];
-    Parsed {
-        text: content(&choice["message"]["content"]),
-        conversation_id: None,
-        truncated: choice["finish_reason"] == "length",
-        model: body["model"].as_str().map(str::to_owned),
-        usage: Usage::deserialize(&body["usage"]).ok(),
-    }
-}
-
-/// A content: text, or a list of parts of which the text ones count.
-fn content(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts
-            .iter()
-            .filter_map(|part| part["text"].as_str())
-            .collect(),
-        _ => String::new(),
     }
 }
 
@@ -133,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    fn read_body(body: &Value) -> Result<Parsed, Failure> {
+    fn read_body(body: &Value) -> Result<Completion, Failure> {
         read(&Reply {
             status: StatusCode::OK,
             retry_after: None,
@@ -150,7 +124,7 @@ mod tests {
     fn an_answer_at_the_length_limit_is_marked_as_cut() {
         let body = choice(json!({"content": "半个"}), json!("length"));
         let parsed = read_body(&body).unwrap();
-        assert!(parsed.truncated);
+        assert!(parsed.is_truncated());
         assert_eq!(parsed.text, "半个");
     }
 

@@ -1,6 +1,6 @@
 //! `[ai.NAME]`: one AI endpoint.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::{Map, Number, Value};
 use toml::{Spanned, de::DeValue};
@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     item::{Fault, Item},
-    network,
+    limits, network,
     section::Section,
     tokens,
     types::{Api, Endpoint, Token},
@@ -17,16 +17,10 @@ use super::{
 
 const APIS: &[(&str, Api)] = &[("kimi", Api::Kimi), ("openai", Api::Openai)];
 
-const TIMEOUT: Duration = Duration::from_mins(15);
-
-/// A kimi-free-api server retries by itself for up to 75 s and does not notice that its client has
-/// gone: a shorter limit would ask the same account twice at once.
-const KIMI_TIMEOUT_MIN: Duration = Duration::from_secs(90);
-
 /// Keys of a request that promptcron itself writes, and what to do instead.
 const OWN_PARAMS: &[(&str, &str)] = &[
     ("messages", "use the job's prompt and system"),
-    ("stream", "leave it out"),
+    ("stream", "use the key stream"),
     ("model", "use the key model"),
     ("use_search", "use the key use_search"),
     ("conversation_id", "leave it out"),
@@ -42,7 +36,8 @@ pub(super) fn endpoint(section: &Section<'_>, name: &Arc<str>) -> Option<Endpoin
     let model = model(section, api);
     let tokens = pool(section, api);
     let use_search = use_search(section, api);
-    let timeout = section.read("timeout", |item| timeout(item, api));
+    let stream = section.read("stream", Item::bool);
+    let limits = limits::read(section, api);
     let params = section.read("params", params);
     let network = network::read(section);
     Some(Endpoint {
@@ -52,7 +47,8 @@ pub(super) fn endpoint(section: &Section<'_>, name: &Arc<str>) -> Option<Endpoin
         model: model?,
         tokens: tokens?,
         use_search,
-        timeout: timeout.unwrap_or(TIMEOUT),
+        stream: stream.unwrap_or(true),
+        limits,
         params: params.unwrap_or_default(),
         network,
     })
@@ -102,17 +98,6 @@ fn use_search(section: &Section<'_>, api: Option<Api>) -> Option<bool> {
         _ => item.bool(),
     });
     value.or((api == Some(Api::Kimi)).then_some(true))
-}
-
-fn timeout(item: &Item<'_>, api: Option<Api>) -> Result<Duration, String> {
-    let timeout = item.positive()?;
-    if api == Some(Api::Kimi) && timeout < KIMI_TIMEOUT_MIN {
-        return Err("is below 90s: a kimi-free-api server retries for up to 75 s itself and goes on after a hang-up, so that the account would be asked twice; write \"90s\" or more".to_owned());
-    }
-    if timeout < Duration::from_secs(1) {
-        return Err("is below one second; write \"1s\" or more".to_owned());
-    }
-    Ok(timeout)
 }
 
 fn params(item: &Item<'_>) -> Result<Map<String, Value>, Fault> {

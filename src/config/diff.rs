@@ -217,6 +217,7 @@ fn endpoint(endpoint: &Endpoint) -> Fields {
         .iter()
         .map(|token| token.fingerprint.as_ref());
     let prints = prints.collect::<Vec<_>>().join(",");
+    let limits = &endpoint.limits;
     let mut fields = vec![
         ("api", word(endpoint.api)),
         ("base_url", text(&endpoint.base_url)),
@@ -224,7 +225,11 @@ fn endpoint(endpoint: &Endpoint) -> Fields {
         ("tokens", text(labels)),
         ("a token", hidden(prints)),
         ("use_search", endpoint.use_search.and_then(text)),
-        ("timeout", time(endpoint.timeout)),
+        ("stream", text(endpoint.stream)),
+        ("connect_timeout", time(limits.connect)),
+        ("first_byte_timeout", limits.first_byte.and_then(time)),
+        ("idle_timeout", time(limits.idle)),
+        ("timeout", time(limits.whole)),
         (
             "params",
             hidden(serde_json::Value::Object(endpoint.params.clone())),

@@ -15,6 +15,7 @@ mod item;
 mod job;
 mod keys;
 mod ledger;
+mod limits;
 mod locate;
 mod network;
 mod ntfy;

@@ -106,12 +106,39 @@ pub struct Endpoint {
     pub tokens: Vec<Token>,
     /// Whether to search the web (kimi only); None is not sent.
     pub use_search: Option<bool>,
-    /// The whole answer's limit; default 15 min, never below 90 s for kimi.
-    pub timeout: Duration,
+    /// Whether answers are asked for in pieces; default true.
+    pub stream: bool,
+    /// How long it is waited for.
+    pub limits: Limits,
     /// Merged into the request's JSON.
     pub params: serde_json::Map<String, serde_json::Value>,
     /// How to reach the network from here.
     pub network: Network,
+}
+
+/// How long an endpoint is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Until a connection stands, TLS included; default 10 s.
+    pub connect: Duration,
+    /// In a stream: until the answer's first word; default 2 min, and for a model of kimi's that thinks in silence
+    /// as long as the whole. Never below 90 s for kimi.
+    pub first_byte: Option<Duration>,
+    /// In a stream: between two pieces of it; default 1 min.
+    pub idle: Duration,
+    /// For the whole answer; default 15 min, never below 90 s for kimi.
+    pub whole: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            first_byte: None,
+            idle: Duration::from_mins(1),
+            whole: Duration::from_mins(15),
+        }
+    }
 }
 
 /// The protocol an AI endpoint speaks.

@@ -72,9 +72,16 @@ fn text(language: Language, job: &Job, target: &Target, answer: &Answer) -> Stri
 
 /// The whole answer as it came, with its sources, to read on a larger screen or to keep.
 fn file(language: Language, job: &Job, answer: &Answer) -> File {
+    let mut text = noted(language, answer, answer.text.trim().to_owned());
+    if !answer.sources.is_empty() {
+        text = format!("{}\n\n{}\n", text.trim_end(), words::sources(language));
+        for source in &answer.sources {
+            text += &format!("\n{}. {}", source.number, source.markdown());
+        }
+    }
     File {
         name: parcel::file_name(job.name.as_str()),
-        text: noted(language, answer, answer.text.trim().to_owned()),
+        text,
     }
 }
 
@@ -137,7 +144,10 @@ mod tests {
     use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
     use super::*;
-    use crate::config::{self, Config};
+    use crate::{
+        ask::Source,
+        config::{self, Config},
+    };
 
     /// A config with one target and one job, each with lines of its own.
     fn config(top: &str, target: &str, job: &str) -> Config {
@@ -166,6 +176,7 @@ title = "金价"
     fn answer(text: &str) -> Answer {
         Answer {
             text: text.to_owned(),
+            sources: Vec::new(),
             conversation_id: None,
             truncated: false,
             model: "kimi".to_owned(),
@@ -314,6 +325,46 @@ heading_marks = ["■", "", "", "", "", ""]
         金价
         金价 801
         ");
+    }
+
+    #[test]
+    fn a_file_has_the_sources_that_the_push_leaves_out() {
+        let source = |number, title: &str| Source {
+            number,
+            title: title.to_owned(),
+            url: format!("https://example.com/{number}"),
+        };
+        let searched = Answer {
+            sources: vec![source(1, "行情"), source(2, "分析 [深度]")],
+            ..answer(LONG)
+        };
+        let target = "max_bytes = 100\nlong = \"attach\"";
+        let parcels = of(&config("language = \"zh\"", target, ""), &searched);
+        let file = parcels[0].file.as_ref().unwrap();
+        insta::assert_snapshot!(file.text, @r"
+        # 行情
+
+        今日金价**上涨**，每克801.5元。
+
+        近期走势平稳，成交清淡，市场等待数据。
+
+        建议观望。
+
+        来源：
+
+        1. [行情](<https://example.com/1>)
+        2. [分析 \[深度\]](<https://example.com/2>)
+        ");
+        let pushed = parcels
+            .iter()
+            .flat_map(|p| p.instead.iter().chain([&p.message]));
+        for message in pushed {
+            assert!(
+                !message.message.contains("example.com"),
+                "{}",
+                message.message
+            );
+        }
     }
 
     #[test]

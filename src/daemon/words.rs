@@ -10,6 +10,14 @@ pub(super) fn cut_off(language: Language) -> &'static str {
     }
 }
 
+/// Above the sources of an answer, in a file with the whole of it.
+pub(super) fn sources(language: Language) -> &'static str {
+    match language {
+        Language::En => "Sources:",
+        Language::Zh => "来源：",
+    }
+}
+
 /// Above a push that is late.
 pub(super) fn late(language: Language, due: &str, sent: &str) -> String {
     match language {

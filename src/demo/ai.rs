@@ -79,20 +79,67 @@ async fn completions(
         .and_then(|messages| messages.last())
         .and_then(|message| message["content"].as_str())
         .unwrap_or_default();
-    Json(json!({
+    if body["stream"] == json!(true) {
+        return stream(n, model, prompt, use_search);
+    }
+    let message = json!({ "role": "assistant", "content": answer_for(prompt, use_search) });
+    let choice = json!({ "index": 0, "message": message, "finish_reason": "stop" });
+    let mut whole = envelope(n, model, "chat.completion", choice);
+    whole["usage"] = usage();
+    whole["segment_id"] = format!("part{n:016}").into();
+    Json(whole).into_response()
+}
+
+/// What stands around a choice.
+fn envelope(n: u64, model: &str, object: &str, choice: Value) -> Value {
+    json!({
         "id": format!("demo{n:016}"),
         "model": model,
-        "object": "chat.completion",
-        "choices": [{
-            "index": 0,
-            "message": { "role": "assistant", "content": answer_for(prompt, use_search) },
-            "finish_reason": "stop",
-        }],
-        "usage": { "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2 },
-        "segment_id": format!("part{n:016}"),
+        "object": object,
+        "choices": [choice],
+        "segment_id": "",
         "created": Utc::now().timestamp(),
-    }))
-    .into_response()
+    })
+}
+
+/// Constants, as the real server has them.
+fn usage() -> Value {
+    json!({ "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2 })
+}
+
+/// The answer in pieces: the role, the search results as lines of their own, the text line by line, the reason.
+fn stream(n: u64, model: &str, prompt: &str, use_search: bool) -> Response {
+    let chunk = |delta: Value, finish_reason: Value| {
+        let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish_reason });
+        envelope(n, model, "chat.completion.chunk", choice)
+    };
+    let role = json!({ "role": "assistant", "content": "" });
+    let mut chunks = vec![chunk(role, Value::Null)];
+    let deltas = deltas_for(prompt, use_search);
+    chunks.extend(deltas.map(|delta| chunk(json!({ "content": delta }), Value::Null)));
+    let mut last = chunk(json!({}), "stop".into());
+    last["usage"] = usage();
+    chunks.push(last);
+    let mut body: String = chunks
+        .iter()
+        .map(|chunk| format!("data: {chunk}\n\n"))
+        .collect();
+    body += "data: [DONE]\n\n";
+    let content_type = "text/event-stream; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], body).into_response()
+}
+
+/// The pieces of an answer; after search results the text begins with a line break.
+fn deltas_for(prompt: &str, use_search: bool) -> impl Iterator<Item = String> {
+    let sources = if use_search { SOURCES } else { "" };
+    let lines = sources.split("\n\n").filter(|line| !line.is_empty());
+    let mut deltas: Vec<String> = lines.map(|line| format!("{line}\n")).collect();
+    if !deltas.is_empty() {
+        deltas.push("\n".to_owned());
+    }
+    let answer = answer_for(prompt, false);
+    deltas.extend(answer.split_inclusive('\n').map(str::to_owned));
+    deltas.into_iter()
 }
 
 /// Checks a question as the real server does; what it refuses is HTTP 200 with a code.
@@ -113,8 +160,6 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Value, (i64, String)> {
         Err((-2000, "Params body.messages invalid".to_owned()))
     } else if conversation.is_some_and(|id| !id.is_string()) {
         Err((-2000, "Params body.conversation_id invalid".to_owned()))
-    } else if body["stream"] == json!(true) {
-        Err((-1000, "the stand-in AI does not stream".to_owned()))
     } else {
         Ok(body)
     }

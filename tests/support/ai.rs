@@ -75,6 +75,19 @@ pub enum Reply {
     Hang,
     /// The head and the first bytes of an answer, then the connection breaks.
     Cut,
+    /// A stream of these frames, as they stand, and then this end.
+    Events(Vec<String>, End),
+}
+
+/// What becomes of a stream's connection after its last frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is closed.
+    Close,
+    /// It stays open, and nothing more comes.
+    Hold,
+    /// It breaks.
+    Break,
 }
 
 impl Reply {
@@ -98,6 +111,31 @@ impl Reply {
     /// kimi-free-api's silent failure: a completion without a word.
     pub fn kimi_empty(segment_id: &str) -> Self {
         Self::json(200, &kimi_completion("kimi", "", segment_id))
+    }
+
+    /// A stream as kimi-free-api sends it: the role, these deltas, and the reason where there is one, then `[DONE]`.
+    pub fn kimi_stream(deltas: &[&str], finish_reason: Option<&str>) -> Self {
+        let mut frames = kimi_frames("kimi", deltas, finish_reason);
+        frames.push(DONE.to_owned());
+        Self::Events(frames, End::Close)
+    }
+
+    /// A stream of chunks of an OpenAI-compatible service, with `[DONE]` at its end.
+    pub fn openai_stream(chunks: &[Value]) -> Self {
+        let mut frames: Vec<_> = chunks.iter().map(frame).collect();
+        frames.push(DONE.to_owned());
+        Self::Events(frames, End::Close)
+    }
+
+    /// The same stream with another end.
+    pub fn ending(self, with_done: bool, end: End) -> Self {
+        let Self::Events(mut frames, _) = self else {
+            panic!("only streams have an end");
+        };
+        if !with_done {
+            frames.retain(|frame| frame != DONE);
+        }
+        Self::Events(frames, end)
     }
 
     /// An error as OpenAI-compatible services tell it.
@@ -132,6 +170,49 @@ impl Reply {
             _ => panic!("only raw replies have headers of their own"),
         }
     }
+}
+
+/// The last frame of every stream that ended well.
+pub const DONE: &str = "data: [DONE]\n\n";
+
+/// A chunk as it stands in a stream.
+pub fn frame(chunk: &Value) -> String {
+    format!("data: {chunk}\n\n")
+}
+
+/// kimi-free-api's frames without `[DONE]`: the role first; the search results are among the deltas.
+pub fn kimi_frames(model: &str, deltas: &[&str], finish_reason: Option<&str>) -> Vec<String> {
+    let chunk = |delta: Value, finish_reason: Value| {
+        json!({
+            "id": "cud6d330699d1b4d19fb",
+            "model": model,
+            "object": "chat.completion.chunk",
+            "choices": [{ "index": 0, "delta": delta, "finish_reason": finish_reason }],
+            "segment_id": "",
+            "created": 1_795_394_307,
+        })
+    };
+    let role = json!({ "role": "assistant", "content": "" });
+    let mut chunks = vec![chunk(role, Value::Null)];
+    let deltas = deltas.iter().map(|text| json!({ "content": text }));
+    chunks.extend(deltas.map(|delta| chunk(delta, Value::Null)));
+    if let Some(reason) = finish_reason {
+        let mut last = chunk(json!({}), reason.into());
+        last["usage"] = json!({ "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2 });
+        chunks.push(last);
+    }
+    chunks.iter().map(frame).collect()
+}
+
+/// One chunk of an OpenAI-compatible stream.
+pub fn openai_chunk(delta: &Value, finish_reason: Option<&str>) -> Value {
+    json!({
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1_795_394_307,
+        "model": "gpt-test",
+        "choices": [{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason }],
+    })
 }
 
 /// Holds replies back until it is opened; once open it stays so.
@@ -419,6 +500,7 @@ async fn question(shared: &Shared, request: &Request) -> Response {
             }
             Reply::Hang => std::future::pending().await,
             Reply::Cut => return cut(),
+            Reply::Events(frames, end) => return events(frames, end),
             Reply::Answer(text) => answer(shared, request, &text),
             Reply::Raw {
                 status,
@@ -501,20 +583,57 @@ fn violations_of(shape: Shape, request: &Request) -> Vec<String> {
 }
 
 fn answer(shared: &Shared, request: &Request, text: &str) -> Reply {
-    let model = request.json()["model"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let body = request.json();
+    let model = body["model"].as_str().unwrap_or_default();
     let n = {
         let mut script = shared.script();
         script.answers += 1;
         script.answers
     };
     let segment_id = format!("cud65ce224da97d8{n:04}");
-    match shared.shape {
-        Shape::Kimi => Reply::json(200, &kimi_completion(&model, text, &segment_id)),
-        Shape::Openai => Reply::json(200, &openai_completion(&model, text, "stop")),
+    match (shared.shape, body["stream"] == true) {
+        (Shape::Kimi, false) => Reply::json(200, &kimi_completion(model, text, &segment_id)),
+        (Shape::Openai, false) => Reply::json(200, &openai_completion(model, text, "stop")),
+        (Shape::Kimi, true) => {
+            let deltas = kimi_deltas(text);
+            let deltas: Vec<_> = deltas.iter().map(String::as_str).collect();
+            let mut frames = kimi_frames(model, &deltas, Some("stop"));
+            frames.push(DONE.to_owned());
+            Reply::Events(frames, End::Close)
+        }
+        (Shape::Openai, true) => Reply::openai_stream(&openai_chunks(model, text)),
     }
+}
+
+/// The deltas of a whole answer: its search results are lines of their own before the text, which a line break begins.
+pub fn kimi_deltas(text: &str) -> Vec<String> {
+    let (text, list) = text
+        .split_once("\n\n搜索结果来自：\n")
+        .unwrap_or((text, ""));
+    let lines = list.split_terminator("\n\n");
+    let mut deltas: Vec<String> = lines.map(|line| format!("{line}\n")).collect();
+    let before = if deltas.is_empty() { "" } else { "\n" };
+    let half = text.floor_char_boundary(text.len() / 2);
+    deltas.push(format!("{before}{}", &text[..half]));
+    deltas.push(text[half..].to_owned());
+    deltas
+}
+
+/// A whole answer in chunks, with the usage in one without choices.
+fn openai_chunks(model: &str, text: &str) -> Vec<Value> {
+    let half = text.floor_char_boundary(text.len() / 2);
+    let usage = json!({ "prompt_tokens": 12, "completion_tokens": 34, "total_tokens": 46 });
+    let mut chunks = vec![
+        openai_chunk(&json!({ "role": "assistant", "content": "" }), None),
+        openai_chunk(&json!({ "content": &text[..half] }), None),
+        openai_chunk(&json!({ "content": &text[half..] }), None),
+        openai_chunk(&json!({}), Some("stop")),
+        json!({ "id": "chatcmpl-1", "choices": [], "usage": usage }),
+    ];
+    for chunk in &mut chunks {
+        chunk["model"] = model.into();
+    }
+    chunks
 }
 
 /// The body of facts: exactly kimi-free-api's.
@@ -567,6 +686,26 @@ fn cut() -> Response {
     ];
     let body = Body::from_stream(futures_util::stream::iter(parts));
     ([("content-type", "application/json")], body).into_response()
+}
+
+/// Each frame is a write of its own.
+fn events(frames: Vec<String>, end: End) -> Response {
+    use futures_util::{StreamExt as _, stream};
+    let frames = stream::iter(frames).map(|frame| Ok(Bytes::from(frame)));
+    let body = match end {
+        End::Close => Body::from_stream(frames),
+        End::Hold => Body::from_stream(frames.chain(stream::pending())),
+        End::Break => {
+            // After a pause, in which what came before it is sent.
+            let broken = async {
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("cut"))
+            };
+            Body::from_stream(frames.chain(stream::once(broken)))
+        }
+    };
+    let content_type = "text/event-stream; charset=utf-8";
+    ([("content-type", content_type)], body).into_response()
 }
 
 fn token_check(shared: &Shared, request: &Request) -> Response {

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use promptcron::{
     ask::{AskError, Client, Pool, Question},
-    config::types::{Api, Endpoint, Network, Token},
+    config::types::{Api, Endpoint, Limits, Network, Token},
 };
 use secrecy::SecretString;
 
@@ -42,7 +42,11 @@ pub fn endpoint(api: Api, base_url: &str, tokens: &[&str]) -> Endpoint {
         model: model.to_owned(),
         tokens: tokens.collect(),
         use_search: (api == Api::Kimi).then_some(true),
-        timeout: Duration::from_secs(30),
+        stream: true,
+        limits: Limits {
+            whole: Duration::from_secs(30),
+            ..Limits::default()
+        },
         params: serde_json::Map::new(),
         network: Network::default(),
     }

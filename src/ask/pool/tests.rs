@@ -10,7 +10,7 @@ use crate::{
         error::{AskError, Asked as Context, Failure},
         kind::ErrorKind,
     },
-    config::types::Api,
+    config::types::{Api, Limits},
 };
 
 fn token(n: usize) -> Token {
@@ -56,7 +56,8 @@ fn error_after(kind: ErrorKind, retry_after: Option<u64>) -> AskError {
         endpoint: "kimi".into(),
         base_url: "http://127.0.0.1:8000/v1".to_owned(),
         model: "kimi".to_owned(),
-        timeout: Duration::from_secs(900),
+        limits: Limits::default(),
+        first_byte: Duration::from_mins(2),
         proxy: None,
         token: Some("#1".into()),
     };
