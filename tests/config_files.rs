@@ -31,6 +31,7 @@ fn env() -> BTreeMap<String, String> {
         ("SPACED", "geheim mit Leerzeichen"),
         ("SECRET_TOPIC", "geheim/topic"),
         ("NTFY_TOKEN", "tk_geheim"),
+        ("NTFY_TOKEN_URL", "https://example.com/hook/geheim"),
         ("TZ", "Asia/Shanghai"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -140,7 +141,7 @@ fn the_smallest_file_is_filled_with_the_defaults() {
 
     let phone = &config.targets["phone"];
     assert_eq!(
-        (phone.server.as_str(), phone.topic.as_str()),
+        (phone.url().as_str(), phone.ntfy().unwrap().topic.as_str()),
         ("https://ntfy.sh/", "hotine")
     );
     assert_eq!((phone.max_bytes, phone.max_parts), (1_500, 6));
@@ -148,7 +149,7 @@ fn the_smallest_file_is_filled_with_the_defaults() {
         (&phone.text, phone.long),
         (&TextChoices::default(), Long::Split)
     );
-    assert!(phone.auth.is_none());
+    assert!(phone.ntfy().unwrap().auth.is_none());
 
     let job = &config.jobs[0];
     assert_eq!(job.name.as_str(), "金价");
@@ -249,9 +250,11 @@ fn every_key_reaches_its_place() {
     );
 
     let phone = &config.targets["phone"];
-    assert_eq!(phone.server.as_str(), "https://push.example.com/ntfy/");
-    assert!(matches!(&phone.auth, Some(Auth::Basic { user, password })
-        if user == "叶" && password.expose_secret() == "pa ss"));
+    assert_eq!(phone.url().as_str(), "https://push.example.com/ntfy/");
+    assert!(
+        matches!(&phone.ntfy().unwrap().auth, Some(Auth::Basic { user, password })
+        if user == "叶" && password.expose_secret() == "pa ss")
+    );
     assert_eq!(
         (phone.max_bytes, phone.max_parts, phone.style),
         (3_000, 3, Some(Style::Classic))
@@ -314,9 +317,35 @@ fn every_key_reaches_its_place() {
     };
     assert_eq!(gold.text, text);
 
+    let news: Vec<_> = config.jobs[1].targets.iter().map(|name| &**name).collect();
+    assert_eq!(news, ["phone", "house"]);
+    let house = &config.targets["house"];
+    let webhook = house.webhook().unwrap();
+    assert_eq!(
+        webhook.url.expose().as_str(),
+        "https://example.com/hook/geheim"
+    );
+    assert_eq!(
+        (webhook.headers.len(), &*webhook.content_type),
+        (2, "application/json")
+    );
+    assert_eq!(webhook.headers[0].value.expose_secret(), "tk_geheim");
+    assert_eq!(
+        (webhook.expect.as_slice(), webhook.expect_json.len()),
+        ([200, 204].as_slice(), 2)
+    );
+    assert_eq!(
+        (house.max_bytes, house.max_parts, house.long),
+        (20_000, 2, Long::Truncate)
+    );
+    assert_eq!(
+        (house.text.width, house.notification.priority),
+        (Some(44), Some(2))
+    );
+
     assert_eq!(&*config.jobs[1].prompt, "今天的新闻？\n请简短。");
     assert!(
-        matches!(&config.targets["ntfy.sh/hotine"].auth, Some(Auth::Token(token))
+        matches!(&config.targets["ntfy.sh/hotine"].ntfy().unwrap().auth, Some(Auth::Token(token))
         if token.expose_secret() == "tk_geheim")
     );
 }
@@ -376,7 +405,7 @@ fn an_inline_target_written_in_two_jobs_is_one() {
 #[test]
 fn no_debug_output_holds_a_secret() {
     let shown = format!("{:?}", valid("everything.toml"));
-    for secret in ["eyJhbGci", "tk_geheim", "pa ss", "proxypass"] {
+    for secret in ["eyJhbGci", "tk_geheim", "pa ss", "proxypass", "hook/geheim"] {
         assert!(!shown.contains(secret), "{secret}");
     }
 }
@@ -457,8 +486,23 @@ mod example {
         let begins = |line: &&str| header(line.strip_prefix("# ").unwrap_or(line)).is_some();
         if let Some(table) = lines[..number].iter().rposition(begins) {
             lines[table] = lines[table].strip_prefix("# ").unwrap_or(lines[table]);
+            if lines[table].starts_with("[webhook.") {
+                uncomment_what_a_webhook_needs(&mut lines[table..]);
+            }
         }
         Some(lines.join("\n"))
+    }
+
+    fn uncomment_what_a_webhook_needs(lines: &mut [&str]) {
+        for line in lines {
+            let bare = line.strip_prefix("# ").unwrap_or(line);
+            if ["url = ", "body = "]
+                .iter()
+                .any(|key| bare.starts_with(key))
+            {
+                *line = bare;
+            }
+        }
     }
 
     /// `[ai.kimi` is one of `[ai.NAME]`.
@@ -484,8 +528,8 @@ mod example {
         let shown = shown(&text());
         for table in config::keys() {
             for key in table.keys {
-                let is_table =
-                    table.table.is_empty() && ["ledger", "web", "ai", "ntfy", "job"].contains(key);
+                let is_table = table.table.is_empty()
+                    && ["ledger", "web", "ai", "ntfy", "webhook", "job"].contains(key);
                 let found = shown.iter().any(|(t, _, k)| t == table.table && k == key);
                 assert!(
                     found || is_table,

@@ -12,33 +12,26 @@ use ntfy::{
     rules::{Access, Rights, Settings, Version},
 };
 use promptcron::{
-    config::{Auth, Network, Notification, Target},
+    config::{Auth, Network, Ntfy, Service, Target},
     model::Timestamp,
     push::{Client, Disposition, File, Kind, Message, PushError, Receipt},
-    render::{Long, TextChoices},
 };
 
-fn target(url: &str) -> Target {
-    Target {
-        name: Arc::from("phone"),
+fn with_auth(url: &str, auth: Option<Auth>) -> Target {
+    let ntfy = Ntfy {
         server: url.parse().unwrap(),
         topic: "hotine".to_owned(),
-        auth: None,
-        notification: Notification::default(),
-        style: None,
-        text: TextChoices::default(),
-        long: Long::default(),
-        network: Network::default(),
-        max_bytes: 4_000,
-        max_parts: 6,
-    }
+        auth,
+    };
+    Target::new(Arc::from("phone"), Service::Ntfy(ntfy))
+}
+
+fn target(url: &str) -> Target {
+    with_auth(url, None)
 }
 
 fn with_token(url: &str, token: &str) -> Target {
-    Target {
-        auth: Some(Auth::Token(token.into())),
-        ..target(url)
-    }
+    with_auth(url, Some(Auth::Token(token.into())))
 }
 
 fn message() -> Message {
@@ -139,13 +132,11 @@ async fn an_old_server_is_told_by_its_reply() {
 async fn credentials_go_into_one_header() {
     let ntfy = FakeNtfy::start();
     push(&with_token(&ntfy.url(), "tk_1234")).await.unwrap();
-    let basic = Target {
-        auth: Some(Auth::Basic {
-            user: "phil".to_owned(),
-            password: "金 mypass".into(),
-        }),
-        ..target(&ntfy.url())
+    let basic = Auth::Basic {
+        user: "phil".to_owned(),
+        password: "金 mypass".into(),
     };
+    let basic = with_auth(&ntfy.url(), Some(basic));
     push(&basic).await.unwrap();
     let sent = ntfy.requests();
     let header = |n: usize| sent[n].header("authorization").unwrap();
@@ -381,13 +372,11 @@ async fn secrets_never_enter_an_error() {
     let ntfy = FakeNtfy::start();
     let echo = r#"<html>you sent "Bearer tk_se\"cret" and cGhpbDpwYXNzIHdvcmQ= and pass word"#;
     ntfy.outage(Some(Fault::Raw(response(500, "", &echo.replace('\\', "")))));
-    let basic = Target {
-        auth: Some(Auth::Basic {
-            user: "phil".to_owned(),
-            password: "pass word".into(),
-        }),
-        ..target(&ntfy.url())
+    let basic = Auth::Basic {
+        user: "phil".to_owned(),
+        password: "pass word".into(),
     };
+    let basic = with_auth(&ntfy.url(), Some(basic));
     for target in [with_token(&ntfy.url(), "tk_se\"cret"), basic] {
         let error = push(&target).await.unwrap_err();
         for text in [

@@ -10,9 +10,8 @@ use std::{
 };
 
 use promptcron::{
-    config::{Network, Notification, Target},
+    config::{Network, Ntfy, Service, Target},
     push::{Client, Disposition, Kind, Message},
-    render::{Long, TextChoices},
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
@@ -59,18 +58,14 @@ fn serve(connection: TcpStream, config: ServerConfig) -> std::io::Result<()> {
 }
 
 fn target(url: &str, ca: Option<Arc<[u8]>>) -> Target {
-    Target {
-        name: Arc::from("home"),
+    let ntfy = Ntfy {
         server: url.parse().unwrap(),
         topic: "hotine".to_owned(),
         auth: None,
-        notification: Notification::default(),
-        style: None,
-        text: TextChoices::default(),
-        long: Long::default(),
+    };
+    Target {
         network: Network { proxy: None, ca },
-        max_bytes: 4_000,
-        max_parts: 6,
+        ..Target::new(Arc::from("home"), Service::Ntfy(ntfy))
     }
 }
 

@@ -19,7 +19,7 @@ const INSTANTS: usize = 3;
 /// What `check` is told.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Also ask every AI endpoint, token and ntfy server whether it is there, without pushing
+    /// Also ask every AI endpoint, token, ntfy server and webhook's host whether it is there, without pushing
     #[arg(long)]
     live: bool,
 }
@@ -32,12 +32,18 @@ pub(super) fn run(config: &Config, args: &CheckArgs) -> Result<(), Failure> {
     for job in &config.jobs {
         print_job(job)?;
     }
+    let targets = config.targets.values();
+    let webhooks = targets.filter(|target| target.webhook().is_some()).count();
     say!(
-        "{} is valid: {}, {}, {}; ledger {}",
+        "{} is valid: {}, {}, {}{}; ledger {}",
         config.file.display(),
         count(config.jobs.len(), "job"),
         count(config.endpoints.len(), "AI endpoint"),
-        count(config.targets.len(), "ntfy target"),
+        count(config.targets.len() - webhooks, "ntfy target"),
+        match webhooks {
+            0 => String::new(),
+            webhooks => format!(", {}", count(webhooks, "webhook")),
+        },
         config.ledger.0.display()
     );
     if args.live { live(config) } else { Ok(()) }
@@ -139,10 +145,23 @@ async fn probe_token(
 }
 
 async fn visit(target: &Target) -> io::Result<bool> {
-    let health = match push::Client::new(&target.way()) {
-        Ok(client) => client.health(target).await,
-        Err(error) => return print_bad(&format!("ntfy.{}: {error:#}", target.name)),
+    let client = match push::Client::new(&target.way()) {
+        Ok(client) => client,
+        Err(error) => return print_bad(&format!("{}: {error:#}", target.label())),
     };
+    if let Some(webhook) = target.webhook() {
+        return match client.reach(target).await {
+            Ok(_) => {
+                let (label, origin) = (target.label(), webhook.url.origin());
+                say!(
+                    "ok     {label} ({origin}): reachable; whether it takes pushes only a push tells"
+                );
+                Ok(true)
+            }
+            Err(error) => print_bad(&error.to_string()),
+        };
+    }
+    let health = client.health(target).await;
     match health {
         Ok(health) => {
             say!("ok     {health}");

@@ -5,14 +5,15 @@ use clap::Args;
 
 use super::{Failure, block_on, out::say};
 use crate::{
-    config::{Config, Target, ntfy_rules},
+    config::{Config, Ntfy, Page, Service, Target, ntfy_rules},
     push::{Client, Message, Receipt},
+    render,
 };
 
 /// What `push` is told.
 #[derive(Debug, Args)]
 pub(super) struct PushArgs {
-    /// The NAME of [ntfy.NAME]
+    /// The NAME of [ntfy.NAME] or [webhook.NAME]
     target: String,
     /// What to push
     text: String,
@@ -28,29 +29,63 @@ pub(super) fn run(config: &Config, args: &PushArgs) -> Result<(), Failure> {
         let error = anyhow!("there is nothing to push: the text is blank");
         return Err(Failure::Config(error));
     }
+    let receipt = block_on(push(target, args))??;
+    match target.ntfy() {
+        Some(ntfy) => say!(
+            "pushed to {}{} as message {}",
+            ntfy.server,
+            ntfy.topic,
+            receipt.id
+        ),
+        None => say!("posted to {}: {}", target.label(), receipt.id),
+    }
+    Ok(())
+}
+
+async fn push(target: &Target, args: &PushArgs) -> anyhow::Result<Receipt> {
+    let client = Client::new(&target.way())?;
+    Ok(match &target.service {
+        Service::Ntfy(ntfy) => client.push(target, &message(target, ntfy, args)).await?,
+        Service::Webhook(_) => client.post(target, &page(target, args)).await?,
+    })
+}
+
+fn title<'a>(target: &'a Target, args: &'a PushArgs) -> Option<&'a str> {
+    args.title
+        .as_deref()
+        .or(target.notification.title.as_deref())
+}
+
+fn message(target: &Target, ntfy: &Ntfy, args: &PushArgs) -> Message {
     let notification = &target.notification;
-    let message = Message {
-        topic: target.topic.clone(),
+    Message {
+        topic: ntfy.topic.clone(),
         message: args.text.clone(),
-        title: args.title.clone().or_else(|| notification.title.clone()),
+        title: title(target, args).map(str::to_owned),
         priority: notification.priority,
         tags: ntfy_rules::short_codes(notification.tags.as_deref().unwrap_or_default()),
         click: notification.click.clone(),
         icon: notification.icon.clone(),
         ..Message::default()
-    };
-    let receipt = block_on(push(target, &message))??;
-    say!(
-        "pushed to {}{} as message {}",
-        target.server,
-        target.topic,
-        receipt.id
-    );
-    Ok(())
+    }
 }
 
-async fn push(target: &Target, message: &Message) -> anyhow::Result<Receipt> {
-    Ok(Client::new(&target.way())?.push(target, message).await?)
+fn page<'a>(target: &'a Target, args: &'a PushArgs) -> Page<'a> {
+    let notification = &target.notification;
+    Page {
+        title: title(target, args).unwrap_or_default(),
+        text: &args.text,
+        html: render::html(&args.text).into(),
+        markdown: &args.text,
+        tags: notification.tags.as_deref().unwrap_or_default(),
+        priority: notification.priority.unwrap_or(3),
+        click: notification.click.as_deref().unwrap_or_default(),
+        job: "",
+        run: 0,
+        part: 1,
+        parts: 1,
+        id: "",
+    }
 }
 
 fn find<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Target> {

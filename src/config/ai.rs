@@ -109,9 +109,14 @@ fn params(item: &Item<'_>) -> Result<Map<String, Value>, Fault> {
             return Err(format!("{key:?} is set by promptcron itself; {instead}").into());
         }
     }
+    json_table(item)
+}
+
+/// A table of values as JSON.
+pub(super) fn json_table(item: &Item<'_>) -> Result<Map<String, Value>, Fault> {
     match json(item)? {
         Value::Object(map) => Ok(map),
-        _ => Ok(Map::new()),
+        _ => Err(item.unlike("a table such as { code = 0 }").into()),
     }
 }
 

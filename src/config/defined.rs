@@ -11,7 +11,7 @@ use super::{item::Item, section::Section, suggest};
 
 /// The names of one kind that may be referred to.
 pub(super) struct Defined<T> {
-    /// `ai` or `ntfy`.
+    /// `ai`, `ntfy` or `webhook`.
     kind: &'static str,
     /// None for a name whose table has an error of its own: a reference to it is no second error.
     by_name: BTreeMap<Arc<str>, Option<Arc<T>>>,
@@ -58,6 +58,22 @@ impl<T> Defined<T> {
             root.reading.fault(0, message);
             self.is_known = false;
         }
+    }
+
+    /// The name as it is kept, if it is one of these.
+    pub(super) fn name(&self, name: &str) -> Option<Arc<str>> {
+        self.by_name
+            .get_key_value(name)
+            .map(|(name, _)| Arc::clone(name))
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.by_name.keys()
+    }
+
+    /// False where the names themselves could not be read.
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Arc<T>> {

@@ -7,13 +7,16 @@ use std::{collections::BTreeMap, fmt, fmt::Write as _};
 
 use secrecy::ExposeSecret;
 
-use super::types::{Auth, Config, Endpoint, Job, Network, Notification, Target, Web};
+use super::{
+    types::{Auth, Config, Endpoint, Job, Network, Notification, Service, Target, Web},
+    webhook::{Header, Webhook},
+};
 use crate::render::TextChoices;
 
 /// One line about one thing that changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What it is about: a job's name, `ai.NAME`, `ntfy.NAME`, or a key at the top of the file.
+    /// What it is about: a job's name, `ai.NAME`, `ntfy.NAME`, `webhook.NAME`, or a key at the top of the file.
     pub what: String,
     /// How it changed.
     pub how: String,
@@ -54,8 +57,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
         &mut changes,
     );
     let targets = |config: &Config| -> BTreeMap<String, _> {
-        let named =
-            |target: &std::sync::Arc<Target>| (format!("ntfy.{}", target.name), target.clone());
+        let named = |target: &std::sync::Arc<Target>| (target.label(), target.clone());
         config.targets.values().map(named).collect()
     };
     named(&targets(old), &targets(new), |t| target(t), &mut changes);
@@ -240,19 +242,41 @@ fn endpoint(endpoint: &Endpoint) -> Fields {
 }
 
 fn target(target: &Target) -> Fields {
-    let mut fields = vec![
-        ("server", text(&target.server)),
-        ("topic", text(&target.topic)),
-        ("credentials", target.auth.as_ref().and_then(credentials)),
+    let mut fields = match &target.service {
+        Service::Ntfy(ntfy) => vec![
+            ("server", text(&ntfy.server)),
+            ("topic", text(&ntfy.topic)),
+            ("credentials", ntfy.auth.as_ref().and_then(credentials)),
+        ],
+        Service::Webhook(webhook) => self::webhook(webhook),
+    };
+    fields.extend([
         ("style", target.style.and_then(word)),
         ("options of phone text", choices(&target.text)),
         ("long", word(target.long)),
         ("max_bytes", text(target.max_bytes)),
         ("max_parts", text(target.max_parts)),
-    ];
+    ]);
     fields.extend(notification(&target.notification));
     fields.extend(network(&target.network));
     fields
+}
+
+/// Address and headers may hold secrets.
+fn webhook(webhook: &Webhook) -> Fields {
+    let header = |header: &Header| format!("{}: {}\n", header.name, header.value.expose_secret());
+    let headers: String = webhook.headers.iter().map(header).collect();
+    let json = serde_json::Value::Object(webhook.expect_json.clone());
+    vec![
+        ("url", hidden(webhook.url.expose())),
+        (
+            "headers",
+            hidden(format!("{}\n{headers}", webhook.content_type)),
+        ),
+        ("body", hidden(webhook.body.source())),
+        ("expect", word(&webhook.expect)),
+        ("expect_json", hidden(json)),
+    ]
 }
 
 /// Compared here and shown nowhere.
@@ -306,7 +330,7 @@ fn job(job: &Job) -> Fields {
         ("ai", text(&job.ai)),
         ("model", job.model.as_ref().and_then(text)),
         ("use_search", job.use_search.and_then(text)),
-        ("ntfy", text(job.targets.join(", "))),
+        ("to", text(job.targets.join(", "))),
         ("style", job.style.and_then(word)),
         ("options of phone text", choices(&job.text)),
         ("enabled", text(job.enabled)),

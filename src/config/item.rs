@@ -51,6 +51,23 @@ impl<'r> Item<'r> {
         Fault { at, message }
     }
 
+    /// An error at a byte of this text, where the file holds it as it is; else at its beginning.
+    pub(super) fn within(&self, text: &str, at: Option<usize>, message: String) -> Fault {
+        let Some(at) = at else {
+            return Fault::from(message);
+        };
+        match self.reading.source.verbatim(self.at, text) {
+            Some(begins) => Fault {
+                at: Some(begins + at),
+                message,
+            },
+            None => {
+                let line = text[..at].matches('\n').count() + 1;
+                Fault::from(format!("{message} (in line {line} of the text)"))
+            }
+        }
+    }
+
     /// [`Item::word`] of an element, its error at the element's own place.
     pub(super) fn own_word(&self) -> Result<String, Fault> {
         self.word().map_err(|message| self.blame(message))

@@ -12,6 +12,7 @@ pub(super) const ROOT: &[&str] = &[
     "web",
     "ai",
     "ntfy",
+    "webhook",
     "job",
 ];
 
@@ -79,6 +80,36 @@ pub(super) const NTFY: &[&str] = &[
     "ca_file",
 ];
 
+pub(super) const WEBHOOK: &[&str] = &[
+    "url",
+    "url_env",
+    "url_file",
+    "url_credential",
+    "headers",
+    "body",
+    "expect",
+    "expect_json",
+    "title",
+    "priority",
+    "tags",
+    "click",
+    "style",
+    "quotes",
+    "links",
+    "code",
+    "tables",
+    "heading_marks",
+    "width",
+    "long",
+    "max_bytes",
+    "max_parts",
+    "proxy",
+    "ca_file",
+];
+
+/// Where the secret of a header is.
+pub(super) const SECRET: &[&str] = &["env", "file", "credential"];
+
 pub(super) const JOB: &[&str] = &[
     "name",
     "cron",
@@ -98,6 +129,7 @@ pub(super) const JOB: &[&str] = &[
     "ai",
     "model",
     "use_search",
+    "to",
     "ntfy",
     "title",
     "priority",
@@ -134,6 +166,7 @@ pub fn keys() -> Vec<TableKeys> {
         table("[web]", WEB),
         table("[ai.NAME]", AI),
         table("[ntfy.NAME]", NTFY),
+        table("[webhook.NAME]", WEBHOOK),
         table("[[job]]", JOB),
     ]
 }

@@ -2,9 +2,10 @@
 //!
 //! The types here are what the rest of the crate sees: everything in them is valid. Inside,
 //! [`keys()`] says what a file may hold, `section` and `item` read values and collect what is wrong with them in `reading`,
-//! and `root`, `ai`, `ntfy`, `job` and `text` say what each table means.
+//! and `root`, `ai`, `ntfy`, `webhook`, `job` and `text` say what each table means.
 
 mod ai;
+mod body;
 mod defined;
 mod diff;
 mod duration;
@@ -33,10 +34,12 @@ pub mod types;
 mod urls;
 mod way;
 mod web;
+mod webhook;
 mod zone;
 
 use std::{fs, path::Path};
 
+pub use body::{Body, Page};
 pub use diff::{Change, diff};
 pub use env::{Env, SystemEnv};
 pub use errors::{Error, Errors};
@@ -46,6 +49,7 @@ pub use locate::{NoFile, locate};
 pub use root::parse;
 pub use types::*;
 pub use way::Way;
+pub use webhook::{Header, SecretUrl, Webhook};
 
 use crate::model::Timestamp;
 

@@ -10,7 +10,7 @@ use super::{
     network, ntfy_rules, secrets,
     section::Section,
     text, tokens,
-    types::{Auth, Notification, Target},
+    types::{Auth, Notification, Ntfy, Service, Target},
     urls,
 };
 use crate::render::Long;
@@ -20,10 +20,9 @@ const PUBLIC_HOST: &str = "ntfy.sh";
 /// ntfy takes 1,024 bytes; the rest is room for a part's number, such as ` (12/50)`.
 const TITLE_BYTES: usize = 1_000;
 
-/// The two defaults of `max_bytes`: phones that are woken through Google's or Apple's service show
-/// about 1,500 bytes of a push, others as much as the server takes (4,095).
+/// The default of `max_bytes` on ntfy.sh: phones that are woken through Google's or Apple's service
+/// show about 1,500 bytes of a push.
 const PUBLIC_BYTES: usize = 1_500;
-const OWN_BYTES: usize = 4_000;
 
 /// Reads one target; `name` is None for an inline one. None where something is wrong with it.
 pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<Target> {
@@ -31,15 +30,12 @@ pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<T
     let topic = section.required("topic", "topic = \"YOUR-TOPIC\"", topic);
     let auth = auth(section);
     let notification = notification(section);
-    let style = text::style(section);
-    let choices = text::choices(section);
     let long = text::long(section);
     let max_bytes = section.read("max_bytes", |item| item.int(100..=4_095));
-    let max_parts = section.read("max_parts", |item| item.int(1..=50));
     if notification.attach.is_some() && long == Some(Long::Attach) {
         text::warn_of_two_files(section, "long");
     }
-    let network = network::read(section);
+    let shared = shared(section, notification);
     let (server, topic) = (server?, topic?);
     if server.path().ends_with(&format!("/{topic}/")) {
         let at = section.item("server").map_or(section.at, |item| item.at);
@@ -47,24 +43,45 @@ pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<T
             .reading
             .fault(at, "server: ends in the topic; keep the server alone here");
     }
-    let default_bytes = if server.host_str() == Some(PUBLIC_HOST) {
+    let is_public = server.host_str() == Some(PUBLIC_HOST);
+    let name = name.map_or_else(|| Arc::from(inline_name(&server, &topic)), Arc::clone);
+    let target = Target::new(
+        name,
+        Service::Ntfy(Ntfy {
+            server,
+            topic,
+            auth,
+        }),
+    );
+    let default_bytes = if is_public {
         PUBLIC_BYTES
     } else {
-        OWN_BYTES
+        target.max_bytes
     };
     Some(Target {
-        name: name.map_or_else(|| Arc::from(inline_name(&server, &topic)), Arc::clone),
-        server,
-        topic,
-        auth,
+        long: long.unwrap_or_default(),
+        max_bytes: max_bytes.unwrap_or(default_bytes),
+        ..shared(target)
+    })
+}
+
+/// Reads the keys that every kind of target has: what they say is filled in once the target is whole.
+pub(super) fn shared(
+    section: &Section<'_>,
+    notification: Notification,
+) -> impl FnOnce(Target) -> Target + use<> {
+    let style = text::style(section);
+    let text = text::choices(section);
+    let max_parts = section.read("max_parts", |item| item.int(1..=50));
+    let network = network::read(section);
+    move |target| Target {
         notification,
         style,
-        text: choices,
-        long: long.unwrap_or_default(),
+        text,
+        max_parts: max_parts.unwrap_or(target.max_parts),
         network,
-        max_bytes: max_bytes.unwrap_or(default_bytes),
-        max_parts: max_parts.unwrap_or(6),
-    })
+        ..target
+    }
 }
 
 fn server(section: &Section<'_>) -> Option<Url> {
@@ -162,15 +179,23 @@ fn basic(
     })
 }
 
-/// The keys that targets and jobs share.
+/// The keys that ntfy's targets and jobs share.
 pub(super) fn notification(section: &Section<'_>) -> Notification {
+    Notification {
+        attach: section.read("attach", |item| urls::fetched(&item.word()?)),
+        icon: section.read("icon", |item| urls::fetched(&item.word()?)),
+        ..shown(section)
+    }
+}
+
+/// What every kind of target can show.
+pub(super) fn shown(section: &Section<'_>) -> Notification {
     Notification {
         title: section.read("title", title),
         priority: section.read("priority", priority),
         tags: section.read("tags", tags),
         click: section.read("click", |item| urls::click(&item.word()?)),
-        attach: section.read("attach", |item| urls::fetched(&item.word()?)),
-        icon: section.read("icon", |item| urls::fetched(&item.word()?)),
+        ..Notification::default()
     }
 }
 
@@ -212,14 +237,16 @@ fn tags(item: &Item<'_>) -> Result<Vec<String>, Fault> {
 
 /// Whether two targets are one: an inline target may be written in several jobs.
 pub(super) fn same(one: &Target, other: &Target) -> bool {
-    same_auth(one.auth.as_ref(), other.auth.as_ref())
-        && (&one.server, &one.topic, &one.notification, one.style)
-            == (
-                &other.server,
-                &other.topic,
-                &other.notification,
-                other.style,
-            )
+    let service = match (&one.service, &other.service) {
+        (Service::Ntfy(one), Service::Ntfy(other)) => {
+            (&one.server, &one.topic) == (&other.server, &other.topic)
+                && same_auth(one.auth.as_ref(), other.auth.as_ref())
+        }
+        (Service::Webhook(one), Service::Webhook(other)) => one == other,
+        _ => false,
+    };
+    service
+        && (&one.notification, one.style) == (&other.notification, other.style)
         && (&one.text, one.long, &one.network) == (&other.text, other.long, &other.network)
         && (one.max_bytes, one.max_parts) == (other.max_bytes, other.max_parts)
 }

@@ -21,7 +21,7 @@ use super::{
     targets::Targets,
     text,
     types::{Config, Job, LedgerPath, Web, ZoneSource},
-    web, zone,
+    web, webhook, zone,
 };
 use crate::model::Timestamp;
 
@@ -89,7 +89,15 @@ fn read<'r>(
     let defined = Defined::tables(&root, "ntfy", keys::NTFY, |section, name| {
         ntfy::target(section, Some(name))
     });
-    let mut targets = Targets::new(defined);
+    let webhooks = Defined::tables(&root, "webhook", keys::WEBHOOK, |section, name| {
+        if defined.name(name).is_some() {
+            let message =
+                format!("{name:?} is the name of an [ntfy.NAME] too; each target needs its own");
+            section.reading.fault(section.at, message);
+        }
+        webhook::target(section, name)
+    });
+    let mut targets = Targets::new(defined, webhooks);
     let alerts = root.item("alerts").and_then(|item| targets.one(&item));
     let language = text::language(&root);
     let max_in_flight = root.read("max_in_flight", |item| item.int(1..=10_000));

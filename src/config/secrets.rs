@@ -9,19 +9,19 @@ use super::{expand, item::Item, section::Section};
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
 /// The text of a secret key: `x` holds it, `x_env` names a variable, `x_file` a file and
-/// `x_credential` one of systemd's credentials.
+/// `x_credential` one of systemd's credentials; in a table of its own `env`, `file` and `credential` do.
 pub(super) fn text(item: &Item<'_>) -> Result<String, String> {
-    let text = if item.key.ends_with("_env") {
+    let text = if item.key.ends_with("env") {
         from_env(item)?
-    } else if item.key.ends_with("_file") {
+    } else if item.key.ends_with("file") {
         item.reading.file(&item.word()?)?.to_string()
-    } else if item.key.ends_with("_credential") {
+    } else if item.key.ends_with("credential") {
         from_credential(item)?
     } else {
         item.text()?.into_owned()
     };
     if text.trim().is_empty() {
-        return Err(match item.key.strip_suffix("_env") {
+        return Err(match item.key.strip_suffix("env") {
             Some(_) => format!("the environment variable {} is empty; set it", item.word()?),
             None => "is empty; put the secret there or leave the key out".to_owned(),
         });
@@ -57,7 +57,10 @@ fn from_env(item: &Item<'_>) -> Result<String, String> {
     expand::variable(&name, item.reading.env).map_err(|_| {
         format!(
             "names no environment variable that is set; write a variable's name such as \"{}\", not the secret",
-            item.key.to_uppercase().replace("_ENV", "")
+            match item.key.strip_suffix("_env") {
+                Some(what) => what.to_uppercase(),
+                None => "TOKEN".to_owned(),
+            }
         )
     })
 }

@@ -26,6 +26,26 @@ impl<'t> Source<'t> {
         self.text.get(span).unwrap_or_default()
     }
 
+    /// Where the string that begins at `at` holds its text as it is: behind its quotes.
+    pub(super) fn verbatim(&self, at: usize, text: &str) -> Option<usize> {
+        /// Three quotes and a line end.
+        const MOST: usize = 5;
+        let rest = self.text.get(at..)?;
+        let begins = rest
+            .find(|c: char| !"\"'\r\n".contains(c))
+            .unwrap_or(0)
+            .min(MOST);
+        // The text itself may begin with a quote or a line end.
+        (1..=begins)
+            .rev()
+            .map(|skipped| at + skipped)
+            .find(|begins| {
+                self.text
+                    .get(*begins..)
+                    .is_some_and(|rest| rest.starts_with(text))
+            })
+    }
+
     /// Line and column of a byte offset, both from 1; columns count characters, not bytes.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let line = self.line_starts.partition_point(|start| *start <= offset);

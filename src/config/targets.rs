@@ -1,4 +1,5 @@
-//! The targets of a file: `[ntfy.NAME]` tables, and inline tables where a job names its targets.
+//! The targets of a file: `[ntfy.NAME]` and `[webhook.NAME]` tables, and inline tables where a job names
+//! its targets.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,19 +8,23 @@ use std::{
 
 use toml::de::DeValue;
 
-use super::{defined::Defined, item::Item, keys, ntfy, section::Section, types::Target};
+use super::{defined::Defined, item::Item, keys, ntfy, section::Section, suggest, types::Target};
 use crate::render::Long;
 
 /// The targets known so far; inline ones join while jobs are read.
 pub(super) struct Targets {
-    defined: Defined<Target>,
+    ntfy: Defined<Target>,
+    webhooks: Defined<Target>,
     inline: HashMap<Arc<str>, (usize, Arc<Target>)>,
 }
 
 impl Targets {
-    pub(super) fn new(defined: Defined<Target>) -> Self {
-        let inline = HashMap::new();
-        Self { defined, inline }
+    pub(super) fn new(ntfy: Defined<Target>, webhooks: Defined<Target>) -> Self {
+        Self {
+            ntfy,
+            webhooks,
+            inline: HashMap::new(),
+        }
     }
 
     /// All of them by name.
@@ -28,26 +33,54 @@ impl Targets {
             .inline
             .into_iter()
             .map(|(name, (_, target))| (name, target));
-        self.defined.into_valid().chain(inline).collect()
+        let defined = self.ntfy.into_valid().chain(self.webhooks.into_valid());
+        defined.chain(inline).collect()
     }
 
     /// Whether one of these attaches long answers.
     pub(super) fn attach_long(&self, names: &[Arc<str>]) -> bool {
-        let inline = |name| self.inline.get(name).map(|(_, target)| target);
-        names
-            .iter()
-            .filter_map(|name| self.defined.get(name).or_else(|| inline(name)))
-            .any(|target| target.long == Long::Attach)
+        let mut targets = names.iter().filter_map(|name| self.get(name));
+        targets.any(|target| target.long == Long::Attach)
+    }
+
+    fn get(&self, name: &str) -> Option<&Arc<Target>> {
+        let defined = self.ntfy.get(name).or_else(|| self.webhooks.get(name));
+        defined.or_else(|| self.inline.get(name).map(|(_, target)| target))
     }
 
     /// A job's targets; without the key the only one that is defined.
     pub(super) fn of_job(&mut self, job: &Section<'_>) -> Option<Vec<Arc<str>>> {
-        let Some(item) = job.item("ntfy") else {
-            return self.defined.only(job).map(|only| vec![only]);
+        let Some(item) = job.one_of(&["to", "ntfy"]) else {
+            return self.only(job).map(|only| vec![only]);
         };
+        self.several(&item)
+    }
+
+    fn only(&self, job: &Section<'_>) -> Option<Arc<str>> {
+        let mut webhooks = self.webhooks.names();
+        match (webhooks.next(), self.ntfy.names().next()) {
+            (None, _) => return self.ntfy.only(job),
+            (Some(only), None) if webhooks.next().is_none() => return Some(Arc::clone(only)),
+            _ => {}
+        }
+        let names = suggest::listed(self.names());
+        job.missing(
+            "to",
+            &format!("to = [\"NAME\"] with one or more of {names}"),
+        );
+        None
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.ntfy.names().chain(self.webhooks.names());
+        names.map(|name| &**name)
+    }
+
+    /// One target or a list of them.
+    pub(super) fn several(&mut self, item: &Item<'_>) -> Option<Vec<Arc<str>>> {
         match item.elements() {
-            Some(elements) => self.list(&item, &elements),
-            None => self.one(&item).map(|name| vec![name]),
+            Some(elements) => self.list(item, &elements),
+            None => self.one(item).map(|name| vec![name]),
         }
     }
 
@@ -70,12 +103,37 @@ impl Targets {
     pub(super) fn one(&mut self, item: &Item<'_>) -> Option<Arc<str>> {
         match item.value {
             DeValue::Table(_) => self.inline(item),
-            DeValue::String(_) => self.defined.refer(item),
+            DeValue::String(_) => self.refer(item),
             _ => {
                 item.fault(&item.unlike("a target's name or an inline table { topic = \"…\" }"));
                 None
             }
         }
+    }
+
+    /// The target that an item names: for the key `ntfy` one on ntfy, else any.
+    fn refer(&self, item: &Item<'_>) -> Option<Arc<str>> {
+        if self.webhooks.names().next().is_none() && self.webhooks.is_known() {
+            return self.ntfy.refer(item);
+        }
+        item.read(|item| {
+            let name = item.word()?;
+            if let Some(known) = self.ntfy.name(&name) {
+                return Ok(Some(known));
+            }
+            match self.webhooks.name(&name) {
+                Some(_) if item.key == "ntfy" => Err(format!(
+                    "{name:?} is a webhook; name it in to = [{name:?}], where every kind of target may stand"
+                )),
+                Some(known) => Ok(Some(known)),
+                None if self.ntfy.is_known() && self.webhooks.is_known() => {
+                    let near = suggest::did_you_mean(&name, self.names());
+                    let all = suggest::listed(self.names());
+                    Err(format!("{name:?} is not defined{near} (defined: {all})"))
+                }
+                None => Ok(None),
+            }
+        })?
     }
 
     fn inline(&mut self, item: &Item<'_>) -> Option<Arc<str>> {

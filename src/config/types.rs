@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::way::Way;
+use super::{way::Way, webhook::Webhook};
 use crate::{
     model::{JobName, Language},
     render::{Long, Style, TextChoices},
@@ -15,6 +15,9 @@ use crate::{
 };
 
 pub use crate::schedule::CatchUp;
+
+/// The default of `max_bytes` away from ntfy.sh: what a server takes, with some room.
+pub(super) const OWN_BYTES: usize = 4_000;
 
 /// A whole config file, valid and complete.
 #[derive(Clone, Debug)]
@@ -41,7 +44,7 @@ pub struct Config {
     pub alerts: Option<Arc<str>>,
     /// `[ai.NAME]`, by name.
     pub endpoints: BTreeMap<Arc<str>, Arc<Endpoint>>,
-    /// `[ntfy.NAME]` by name, and the inline targets of jobs as `server/topic`.
+    /// `[ntfy.NAME]` and `[webhook.NAME]` by name, and the inline targets of jobs as `server/topic`.
     pub targets: BTreeMap<Arc<str>, Arc<Target>>,
     /// `[[job]]`, in the file's order, disabled ones too.
     pub jobs: Vec<Arc<Job>>,
@@ -203,17 +206,13 @@ impl fmt::Debug for Network {
     }
 }
 
-/// `[ntfy.NAME]`, or a job's inline target: one topic on one server.
+/// `[ntfy.NAME]`, `[webhook.NAME]` or a job's inline target: one place where pushes go.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The NAME of `[ntfy.NAME]`, or `server/topic` for an inline one.
+    /// The NAME of its table, or `server/topic` for an inline one; unique over both kinds.
     pub name: Arc<str>,
-    /// The server's root with exactly one trailing slash: JSON is published there.
-    pub server: Url,
-    /// `^[-_A-Za-z0-9]{1,64}$`, none of ntfy's reserved names.
-    pub topic: String,
-    /// How to prove who we are, if at all.
-    pub auth: Option<Auth>,
+    /// What takes its pushes.
+    pub service: Service,
     /// What a push carries where its job says nothing.
     pub notification: Notification,
     /// The style where the job names none.
@@ -224,17 +223,90 @@ pub struct Target {
     pub long: Long,
     /// How to reach the network from here.
     pub network: Network,
-    /// The most bytes of UTF-8 in one message: 1,500 for ntfy.sh, 4,000 elsewhere, at most 4,095.
+    /// The most bytes of UTF-8 in one message: 1,500 for ntfy.sh, 4,000 elsewhere; ntfy takes 4,095.
     pub max_bytes: usize,
     /// The most messages one answer becomes; default 6.
     pub max_parts: usize,
 }
 
+/// What takes a target's pushes.
+#[derive(Clone, Debug)]
+pub enum Service {
+    /// A topic on an ntfy server.
+    Ntfy(Ntfy),
+    /// Any service that takes an HTTP POST.
+    Webhook(Webhook),
+}
+
+/// A topic on an ntfy server.
+#[derive(Clone, Debug)]
+pub struct Ntfy {
+    /// The server's root with exactly one trailing slash: JSON is published there.
+    pub server: Url,
+    /// `^[-_A-Za-z0-9]{1,64}$`, none of ntfy's reserved names.
+    pub topic: String,
+    /// How to prove who we are, if at all.
+    pub auth: Option<Auth>,
+}
+
 impl Target {
+    /// A target whose keys besides its service's own are left out.
+    #[must_use]
+    pub fn new(name: Arc<str>, service: Service) -> Self {
+        Self {
+            name,
+            service,
+            notification: Notification::default(),
+            style: None,
+            text: TextChoices::default(),
+            long: Long::default(),
+            network: Network::default(),
+            max_bytes: OWN_BYTES,
+            max_parts: 6,
+        }
+    }
+
     /// The way to its server.
     #[must_use]
     pub fn way(&self) -> Way {
-        self.network.way_to(&self.server)
+        self.network.way_to(self.url())
+    }
+
+    /// Where its requests go; a webhook's may hold a secret behind the host.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        match &self.service {
+            Service::Ntfy(ntfy) => &ntfy.server,
+            Service::Webhook(webhook) => webhook.url.expose(),
+        }
+    }
+
+    /// The ntfy topic, where it is one.
+    #[must_use]
+    pub fn ntfy(&self) -> Option<&Ntfy> {
+        match &self.service {
+            Service::Ntfy(ntfy) => Some(ntfy),
+            Service::Webhook(_) => None,
+        }
+    }
+
+    /// The webhook, where it is one.
+    #[must_use]
+    pub fn webhook(&self) -> Option<&Webhook> {
+        match &self.service {
+            Service::Ntfy(_) => None,
+            Service::Webhook(webhook) => Some(webhook),
+        }
+    }
+
+    /// Its table as the config writes it: `ntfy.phone`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let kind = match &self.service {
+            Service::Ntfy(_) => "ntfy",
+            Service::Webhook(_) => "webhook",
+        };
+        format!("{kind}.{}", self.name)
     }
 }
 

@@ -42,6 +42,13 @@ pub(super) fn fetched(text: &str) -> Result<String, String> {
     http(text, "https://example.com/icon.png").map(|_| text.to_owned())
 }
 
+/// Where a webhook is posted: all of it counts, and its path or query may hold a secret.
+pub(super) fn webhook(text: &str) -> Result<Url, String> {
+    let url = http(text, "https://example.com/push")?;
+    no_credentials(&url, "write headers = { Authorization = \"Basic …\" }")?;
+    Ok(url)
+}
+
 /// The URL that a tap opens: any scheme.
 pub(super) fn click(text: &str) -> Result<String, String> {
     absolute(text, "https://example.com").map(|_| text.to_owned())

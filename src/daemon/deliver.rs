@@ -166,7 +166,7 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
     };
     let Some((target, client)) = revision.target(&owed.target) else {
         return give_up(format!(
-            "ntfy.{} is no longer in the config: put it back, or leave it",
+            "the target {} is no longer in the config: put it back, or leave it",
             owed.target
         ));
     };
@@ -174,15 +174,16 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
         Ok(parcel) => parcel,
         Err(error) => return give_up(format!("the message in the ledger cannot be read: {error}")),
     };
-    let message = &mut parcel.message;
-    message.topic.clone_from(&target.topic);
-    message.sequence_id = Some(owed.sequence_id.clone());
+    if let Some(ntfy) = target.ntfy() {
+        parcel.message.topic.clone_from(&ntfy.topic);
+    }
+    parcel.message.sequence_id = Some(owed.sequence_id.clone());
     let (language, now) = (revision.config.language, engine.clock.now());
     if let Some(line) = job.and_then(|job| late_line(language, job, owed, now)) {
-        message.message = format!("{line}\n{}", message.message);
+        parcel.begin_with(&line);
     }
     let pushed = tokio::select! {
-        pushed = parcel.push(client, target) => pushed,
+        pushed = parcel.push(client, target, owed) => pushed,
         () = engine.stop.interrupting() => return interrupted(engine),
     };
     let now = engine.clock.now();

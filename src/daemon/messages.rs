@@ -7,7 +7,7 @@ use super::{
 use crate::{
     ask::Answer,
     config::{
-        Job, Notification, Target,
+        Job, Notification, Service, Target,
         ntfy_rules::{MAX_MESSAGE_BYTES, short_codes},
     },
     model::Language,
@@ -24,7 +24,14 @@ pub fn messages(language: Language, job: &Job, target: &Target, answer: &Answer)
     let look = Look {
         notification: job.notification.or(&target.notification),
         markdown: style(job, target) == Style::Markdown,
+        raw_tags: target.webhook().is_some(),
     };
+    if target
+        .webhook()
+        .is_some_and(|webhook| webhook.body.shows_markdown())
+    {
+        return by_markdown(&look, language, job, target, answer);
+    }
     let text = text(language, job, target, answer);
     let (title, max_bytes) = (look.notification.title.as_deref(), room(target));
     let split = || {
@@ -44,6 +51,7 @@ pub fn messages(language: Language, job: &Job, target: &Target, answer: &Answer)
             match render::attach(&text, title, max_bytes) {
                 Some(attached) if attached.needs_file => vec![Parcel {
                     message: look.message(attached.part, 0),
+                    source: None,
                     file: Some(file(language, job, answer)),
                     instead: split(),
                 }],
@@ -52,6 +60,48 @@ pub fn messages(language: Language, job: &Job, target: &Target, answer: &Answer)
         }
         Long::Split | Long::Attach => parcels(split()),
     }
+}
+
+/// For a webhook that shows Markdown it is the Markdown that is cut, and each part's text made of it.
+fn by_markdown(
+    look: &Look,
+    language: Language,
+    job: &Job,
+    target: &Target,
+    answer: &Answer,
+) -> Vec<Parcel> {
+    let options = job.text.or(&target.text).resolve();
+    let whole = render::render(&answer.text, Style::Markdown, Sources::Cut, &options);
+    let whole = noted(language, answer, whole.trim().to_owned());
+    let (title, max_bytes) = (look.notification.title.as_deref(), room(target));
+    let parts = match target.long {
+        Long::Truncate => render::truncate(&whole, title, max_bytes, language)
+            .into_iter()
+            .collect(),
+        Long::Split | Long::Attach => {
+            let max_parts = target.max_parts;
+            render::split(
+                &whole,
+                title,
+                &SplitLimits {
+                    max_bytes,
+                    max_parts,
+                },
+                language,
+            )
+        }
+    };
+    let parts = parts.into_iter().enumerate();
+    let parcel = |(index, part): (usize, Part)| {
+        let text = render::render(&part.text, style(job, target), Sources::Keep, &options);
+        let source = Some(part.text.clone());
+        let part = Part { text, ..part };
+        Parcel {
+            source,
+            ..Parcel::from(look.message(part, index))
+        }
+    };
+    parts.map(parcel).collect()
 }
 
 fn style(job: &Job, target: &Target) -> Style {
@@ -100,13 +150,19 @@ pub(super) fn parcels(messages: Vec<Message>) -> Vec<Parcel> {
 
 /// What one message may hold, with room for the line that says it is late.
 pub(super) fn room(target: &Target) -> usize {
-    target.max_bytes.min(MAX_MESSAGE_BYTES - LATE_ROOM)
+    match target.service {
+        Service::Ntfy(_) => target.max_bytes.min(MAX_MESSAGE_BYTES - LATE_ROOM),
+        // The limit is the service's own there.
+        Service::Webhook(_) => target.max_bytes - LATE_ROOM,
+    }
 }
 
 /// What the messages of one text share.
 pub(super) struct Look {
     pub(super) notification: Notification,
     pub(super) markdown: bool,
+    /// Tags go out as they are written: short codes of emoji are ntfy's alone.
+    pub(super) raw_tags: bool,
 }
 
 impl Look {
@@ -115,6 +171,14 @@ impl Look {
         parts
             .map(|(index, part)| self.message(part, index))
             .collect()
+    }
+
+    fn tags(&self) -> Vec<String> {
+        let tags = self.notification.tags.as_deref().unwrap_or_default();
+        match self.raw_tags {
+            true => tags.to_vec(),
+            false => short_codes(tags),
+        }
     }
 
     /// One answer buzzes once: the parts after the first come quietly.
@@ -129,7 +193,7 @@ impl Look {
             message: part.text,
             title: part.title,
             priority,
-            tags: short_codes(notification.tags.as_deref().unwrap_or_default()),
+            tags: self.tags(),
             click: notification.click.clone(),
             attach: notification.attach.clone().filter(|_| index == 0),
             icon: notification.icon.clone(),

@@ -149,6 +149,7 @@ fn notify(
     let look = Look {
         notification,
         markdown: false,
+        raw_tags: false,
     };
     let title = words::failed(config.language, job.name.as_str());
     let give_up_at = now + job.push_retry_for;

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::Target,
+    config::{Page, Service, Target},
+    ledger::Owed,
     push::{Client, File, Message, PushError, Receipt},
+    render,
 };
 
 /// A message as the ledger keeps it until it is sent: its own JSON, and beside it what belongs to it.
@@ -13,6 +15,9 @@ pub struct Parcel {
     /// The message.
     #[serde(flatten)]
     pub message: Message,
+    /// The part's Markdown, for a webhook that shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The whole answer, where the message is its beginning alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<File>,
@@ -25,6 +30,7 @@ impl From<Message> for Parcel {
     fn from(message: Message) -> Self {
         Self {
             message,
+            source: None,
             file: None,
             instead: Vec::new(),
         }
@@ -32,15 +38,48 @@ impl From<Message> for Parcel {
 }
 
 impl Parcel {
-    /// Publishes it, once.
+    /// Sends it, once.
     pub(super) async fn push(
         &self,
         client: &Client,
         target: &Target,
+        owed: &Owed,
     ) -> Result<Receipt, PushError> {
-        match &self.file {
-            None => client.push(target, &self.message).await,
-            Some(file) => client.push_with_file(target, &self.message, file).await,
+        match (&target.service, &self.file) {
+            (Service::Webhook(_), _) => client.post(target, &self.page(owed)).await,
+            (Service::Ntfy(_), None) => client.push(target, &self.message).await,
+            (Service::Ntfy(_), Some(file)) => {
+                client.push_with_file(target, &self.message, file).await
+            }
+        }
+    }
+
+    /// What a webhook's template speaks of. A text without Markdown of its own is its own Markdown.
+    fn page<'a>(&'a self, owed: &'a Owed) -> Page<'a> {
+        const UNSET: u8 = 3;
+        let message = &self.message;
+        let markdown = self.source.as_deref().unwrap_or(&message.message);
+        Page {
+            title: message.title.as_deref().unwrap_or_default(),
+            text: &message.message,
+            html: render::html(markdown).into(),
+            markdown,
+            tags: &message.tags,
+            priority: message.priority.unwrap_or(UNSET),
+            click: message.click.as_deref().unwrap_or_default(),
+            job: &owed.job,
+            run: owed.run_id,
+            part: owed.part,
+            parts: owed.parts,
+            id: &owed.sequence_id,
+        }
+    }
+
+    /// Puts a line of promptcron's own above its text.
+    pub(super) fn begin_with(&mut self, line: &str) {
+        self.message.message = format!("{line}\n{}", self.message.message);
+        if let Some(source) = &mut self.source {
+            *source = format!("{line}\n\n{source}");
         }
     }
 
@@ -86,6 +125,7 @@ mod tests {
         };
         let parcel = Parcel {
             message: message("一…"),
+            source: None,
             file: Some(File {
                 name: "金价.md".to_owned(),
                 text: "一二".to_owned(),

@@ -124,9 +124,7 @@ fn pushers(
             let known = before.and_then(|before| before.pushers.get(new.key()));
             let client = match known {
                 Some(client) => client.clone(),
-                None => {
-                    push::Client::new(new.key()).with_context(|| format!("ntfy.{}", target.name))?
-                }
+                None => push::Client::new(new.key()).with_context(|| target.label())?,
             };
             new.insert(client);
         }

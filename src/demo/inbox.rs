@@ -230,9 +230,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{Network, Notification, Target},
+        config::{Ntfy, Service, Target},
         push::{Client, Kind, PushError, Receipt},
-        render::{Long, TextChoices},
     };
 
     async fn inbox() -> (Inbox, Target, CancellationToken) {
@@ -240,19 +239,14 @@ mod tests {
         let server = format!("http://{}/", listener.local_addr().unwrap());
         let (inbox, stop) = (Inbox::default(), CancellationToken::new());
         tokio::spawn(inbox.clone().serve(listener, stop.clone()));
-        let target = Target {
-            name: Arc::from("phone"),
-            server: server.parse().unwrap(),
-            topic: "hotine".to_owned(),
-            auth: None,
-            notification: Notification::default(),
-            style: None,
-            text: TextChoices::default(),
-            long: Long::default(),
-            network: Network::default(),
-            max_bytes: 4_000,
-            max_parts: 6,
-        };
+        let target = Target::new(
+            Arc::from("phone"),
+            Service::Ntfy(Ntfy {
+                server: server.parse().unwrap(),
+                topic: "hotine".to_owned(),
+                auth: None,
+            }),
+        );
         (inbox, target, stop)
     }
 
@@ -281,9 +275,9 @@ mod tests {
         assert_eq!(arrived.message, "金价 801");
         assert_eq!(arrived.tags, ["moneybag", "gold"]);
         push(&target, &message("second")).await.unwrap();
-        let all = target.server.join("hotine/json?poll=1").unwrap();
+        let all = target.url().join("hotine/json?poll=1").unwrap();
         let later = target
-            .server
+            .url()
             .join(&format!("hotine/json?poll=1&since={}", receipt.id));
         let read = async |url| reqwest::get(url).await.unwrap().text().await.unwrap();
         assert_eq!(read(all).await.lines().count(), 2);
@@ -322,7 +316,11 @@ mod tests {
         let health = client.health(&target).await.unwrap();
         assert!(health.readable && health.account.is_none());
         let lost = Target {
-            server: target.server.join("nowhere/").unwrap(),
+            service: Service::Ntfy(Ntfy {
+                server: target.url().join("nowhere/").unwrap(),
+                topic: "hotine".to_owned(),
+                auth: None,
+            }),
             ..target
         };
         assert_eq!(

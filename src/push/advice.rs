@@ -3,7 +3,7 @@
 use super::error::Kind;
 
 /// What the user can do, or what happens by itself; `anonymous` where no credentials were sent.
-pub(super) fn advice(kind: Kind, code: Option<u32>, anonymous: bool) -> &'static str {
+pub(super) fn of_ntfy(kind: Kind, code: Option<u32>, anonymous: bool) -> &'static str {
     match (kind, code) {
         (Kind::BadRequest, Some(40014)) => {
             "this server takes no files, and a text of 4096 bytes or more is one to ntfy: set max_bytes to 4000 or less"
@@ -40,11 +40,31 @@ pub(super) fn advice(kind: Kind, code: Option<u32>, anonymous: bool) -> &'static
         (Kind::Redirect, _) => {
             "redirects would lose the message: is there a sign-in page in between?"
         }
-        (Kind::NotNtfy, _) => {
+        (Kind::NotNtfy | Kind::Unexpected, _) => {
             "that is no ntfy server: check server, and sign in if the network asks for it"
         }
         (Kind::BecameFile, _) => "it was too long for one message: set max_bytes to 4000 or less",
         (Kind::WrongTopic, _) => "something between here and ntfy rewrites requests",
         (Kind::Unsendable, _) => "check server, token, user and password",
+    }
+}
+
+/// The same for a webhook, of whose service nothing is known but HTTP.
+pub(super) fn of_webhook(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Unauthorized | Kind::Forbidden => "check the secret in url or headers",
+        Kind::NotFound => "check url, with the key or token that may be in it",
+        Kind::TooLarge => "set max_bytes lower",
+        Kind::RateLimited => "the next attempt waits; set pace to what the service allows",
+        Kind::Moved | Kind::Redirect => {
+            "redirects would lose the message: set url to where it leads"
+        }
+        Kind::Unexpected => "expect_json says what success is; the next attempt waits",
+        Kind::Unreachable => {
+            "is the service running, and are its address, proxy and certificate right?"
+        }
+        Kind::Ambiguous => "it may have arrived all the same",
+        Kind::ServerError => "the service's own log says more",
+        _ => "correct what it names in body, headers or expect",
     }
 }

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, time::Duration};
 
 use anyhow::Context as _;
 use chrono::Utc;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect};
+use reqwest::{Method, RequestBuilder, Response, header, redirect};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
@@ -77,7 +77,7 @@ impl Client {
     /// # Errors
     /// Whatever keeps ntfy from saying that it has the message as text in its topic.
     pub async fn push(&self, target: &Target, message: &Message) -> Result<Receipt, PushError> {
-        let request = self.http.post(target.server.clone()).json(message);
+        let request = self.http.post(target.url().clone()).json(message);
         let reply = send(target, request).await?;
         reply::judge_push(target, message, message.asks_for_a_file(), &reply)
     }
@@ -103,6 +103,14 @@ impl Client {
         reply::judge_push(target, message, true, &reply)
     }
 
+    pub(super) fn post_to(&self, url: Url) -> RequestBuilder {
+        self.http.post(url)
+    }
+
+    pub(super) fn head_of(&self, url: Url) -> RequestBuilder {
+        self.http.head(url)
+    }
+
     /// Reads one of ntfy's JSON pages below the server's root.
     pub(super) async fn get(&self, target: &Target, path: &str) -> Result<Reply, PushError> {
         let url = address(target, path)?;
@@ -114,20 +122,33 @@ impl Client {
 
 /// A page below the server's root.
 fn address(target: &Target, path: &str) -> Result<Url, PushError> {
-    target.server.join(path).map_err(|e| {
+    target.url().join(path).map_err(|e| {
         let detail = format!("{path:?} does not fit the server's address: {e}");
         PushError::new(target, Kind::Unsendable, &detail)
     })
 }
 
+/// A request to ntfy, with the target's credentials.
 async fn send(target: &Target, request: RequestBuilder) -> Result<Reply, PushError> {
-    let request = match &target.auth {
+    let Some(ntfy) = target.ntfy() else {
+        return Err(PushError::new(
+            target,
+            Kind::Unsendable,
+            "it is no topic on ntfy",
+        ));
+    };
+    let request = match &ntfy.auth {
         None => request,
         Some(Auth::Token(token)) => request.bearer_auth(token.expose_secret()),
         Some(Auth::Basic { user, password }) => {
             request.basic_auth(user, Some(password.expose_secret()))
         }
     };
+    exchange(target, request).await
+}
+
+/// One request as it is, and its reply.
+pub(super) async fn exchange(target: &Target, request: RequestBuilder) -> Result<Reply, PushError> {
     let response = request.send().await.map_err(|e| lost(target, e))?;
     read(target, response).await
 }
@@ -167,7 +188,7 @@ async fn read(target: &Target, mut response: Response) -> Result<Reply, PushErro
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,
             // A status that refuses stands without its body; one that accepts does not.
-            Err(e) if status == StatusCode::OK => return Err(lost(target, e)),
+            Err(e) if status.is_success() => return Err(lost(target, e)),
             Err(_) => break,
         }
         if body.len() >= MAX_REPLY_BYTES {

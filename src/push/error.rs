@@ -6,9 +6,9 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::NaiveTime;
 use secrecy::ExposeSecret as _;
 
-use super::advice::advice;
+use super::advice;
 use crate::{
-    config::{Auth, Target},
+    config::{Auth, Ntfy, Service, Target},
     model::Timestamp,
 };
 
@@ -26,6 +26,9 @@ const CAPTIVE_WAIT: Duration = Duration::from_secs(60);
 
 /// The longest `Retry-After` that is believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Pieces of a webhook's address and body that are this long may be its secret.
+const HIDDEN_FROM: usize = 8;
 
 /// The most characters of a server's own words that are shown.
 const MAX_DETAIL_CHARS: usize = 300;
@@ -65,6 +68,8 @@ pub enum Kind {
     Redirect,
     /// A reply that is not ntfy's.
     NotNtfy,
+    /// A webhook's reply that does not hold what its config expects.
+    Unexpected,
     /// Accepted, but the text became an attached file.
     BecameFile,
     /// Accepted into another topic than the one asked for.
@@ -99,6 +104,8 @@ pub enum Disposition {
 pub struct PushError {
     kind: Kind,
     who: Box<str>,
+    /// It is a webhook, whose service has words of its own.
+    is_webhook: bool,
     redacted: Box<str>,
     anonymous: bool,
     status: Option<u16>,
@@ -113,8 +120,9 @@ impl PushError {
         Self {
             kind,
             who: who(target).into(),
+            is_webhook: target.webhook().is_some(),
             redacted: one_line(&redact(target, detail)).into(),
-            anonymous: target.auth.is_none(),
+            anonymous: target.ntfy().is_some_and(|ntfy| ntfy.auth.is_none()),
             status: None,
             code: None,
             link: None,
@@ -160,6 +168,13 @@ impl PushError {
                 ..self
             },
             _ => self,
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.is_webhook {
+            true => advice::of_webhook(self.kind),
+            false => advice::of_ntfy(self.kind, self.code, self.anonymous),
         }
     }
 
@@ -225,7 +240,7 @@ impl PushError {
             Kind::RateLimited => RATE_LIMIT_WAIT,
             Kind::AuthFailures => AUTH_FAILURES_WAIT,
             Kind::OtherLimit => OTHER_LIMIT_WAIT,
-            Kind::Redirect | Kind::NotNtfy => CAPTIVE_WAIT,
+            Kind::Redirect | Kind::NotNtfy | Kind::Unexpected => CAPTIVE_WAIT,
             Kind::DailyQuota => until_midnight(now),
         };
         Disposition::Retry {
@@ -242,12 +257,7 @@ impl fmt::Display for PushError {
             (Some(status), None) => write!(f, "HTTP {status}: ")?,
             (None, _) => {}
         }
-        write!(
-            f,
-            "{} — {}",
-            self.redacted,
-            advice(self.kind, self.code, self.anonymous)
-        )?;
+        write!(f, "{} — {}", self.redacted, self.advice())?;
         match &self.link {
             Some(link) => write!(f, "; see {link}"),
             None => Ok(()),
@@ -257,20 +267,20 @@ impl fmt::Display for PushError {
 
 impl Error for PushError {}
 
-/// `ntfy.phone (https://ntfy.sh, topic hotine)`; an inline target has no name to show.
+/// `ntfy.phone (https://ntfy.sh, topic hotine)`; an inline target has no name to show, and of a
+/// webhook's address the host alone is.
 pub(super) fn who(target: &Target) -> String {
-    let server = origin(target);
-    let topic = &target.topic;
-    if target.name.contains('/') {
-        return format!("ntfy ({server}, topic {topic})");
+    match &target.service {
+        Service::Webhook(webhook) => format!("{} ({})", target.label(), webhook.url.origin()),
+        Service::Ntfy(Ntfy { server, topic, .. }) => {
+            let origin = server.origin().ascii_serialization();
+            let server = format!("{origin}{}", server.path().trim_end_matches('/'));
+            match target.name.contains('/') {
+                true => format!("ntfy ({server}, topic {topic})"),
+                false => format!("{} ({server}, topic {topic})", target.label()),
+            }
+        }
     }
-    format!("ntfy.{} ({server}, topic {topic})", target.name)
-}
-
-/// The server's address without what a user may have hidden in it.
-fn origin(target: &Target) -> String {
-    let origin = target.server.origin().ascii_serialization();
-    format!("{origin}{}", target.server.path().trim_end_matches('/'))
 }
 
 fn one_line(text: &str) -> String {
@@ -285,21 +295,49 @@ fn one_line(text: &str) -> String {
 
 /// Takes the target's secrets out of a server's words, which may echo the request.
 pub(super) fn redact(target: &Target, text: &str) -> String {
-    let secrets = match &target.auth {
-        None => return text.to_owned(),
-        Some(Auth::Token(token)) => vec![token.expose_secret().to_owned()],
-        Some(Auth::Basic { user, password }) => {
-            let password = password.expose_secret();
-            let header = BASE64_STANDARD.encode(format!("{user}:{password}"));
-            vec![header, password.to_owned()]
-        }
-    };
-    secrets
+    secrets(target)
         .iter()
         .filter(|secret| !secret.is_empty())
         .fold(text.to_owned(), |text, secret| {
             text.replace(secret, "[secret]")
         })
+}
+
+/// What must not be shown of a target.
+fn secrets(target: &Target) -> Vec<String> {
+    match &target.service {
+        Service::Ntfy(Ntfy { auth: None, .. }) => Vec::new(),
+        Service::Ntfy(Ntfy {
+            auth: Some(Auth::Token(token)),
+            ..
+        }) => vec![token.expose_secret().to_owned()],
+        Service::Ntfy(Ntfy {
+            auth: Some(Auth::Basic { user, password }),
+            ..
+        }) => {
+            let password = password.expose_secret();
+            let header = BASE64_STANDARD.encode(format!("{user}:{password}"));
+            vec![header, password.to_owned()]
+        }
+        Service::Webhook(webhook) => {
+            let url = webhook.url.expose();
+            let path = url.path_segments().into_iter().flatten().map(str::to_owned);
+            let query = url.query_pairs().map(|(_, value)| value.into_owned());
+            let headers = webhook.headers.iter().flat_map(|header| {
+                let value = header.value.expose_secret();
+                // `Bearer X`: X alone is one too.
+                let last = value.rsplit(' ').next().unwrap_or(value);
+                [value.to_owned(), last.to_owned()]
+            });
+            // Shorter ones are words such as `push` or `v1`, and would garble what is shown.
+            let written = webhook.body.written().into_iter().map(str::to_owned);
+            let pieces = path
+                .chain(query)
+                .chain(written)
+                .filter(|piece| piece.len() >= HIDDEN_FROM);
+            headers.chain(pieces).collect()
+        }
+    }
 }
 
 /// ntfy's quotas begin anew at 00:00 UTC.

@@ -94,7 +94,7 @@ impl Client {
     }
 
     async fn readable(&self, target: &Target) -> Result<bool, PushError> {
-        let path = format!("{}/auth", target.topic);
+        let path = format!("{}/auth", target.ntfy().map_or("", |ntfy| &ntfy.topic));
         let reply = self.get(target, &path).await?;
         match reply::parse::<serde::de::IgnoredAny>(target, &reply) {
             Ok(_) => Ok(true),

@@ -1,4 +1,4 @@
-//! A message to ntfy; a receipt or a typed error back.
+//! A message to ntfy or a webhook; a receipt or a typed error back.
 //!
 //! One call is one request: what is tried again, and when, the caller decides by
 //! [`PushError::disposition`], because every attempt is a row in its ledger.
@@ -10,6 +10,7 @@ mod file;
 mod health;
 mod message;
 mod reply;
+mod webhook;
 
 pub use client::Client;
 pub use error::{Disposition, Kind, PushError};

@@ -102,7 +102,8 @@ pub(super) fn parse<T: DeserializeOwned>(target: &Target, reply: &Reply) -> Resu
     })
 }
 
-fn refusal(target: &Target, reply: &Reply) -> PushError {
+/// What a reply says that is no success.
+pub(super) fn refusal(target: &Target, reply: &Reply) -> PushError {
     let told: Option<Refusal> = serde_json::from_slice(&reply.body).ok();
     let kind = kind_of(reply.status, told.as_ref().map(|told| told.code));
     let error = match (&told, &reply.location) {
@@ -136,6 +137,7 @@ fn kind_of(status: u16, code: Option<u32>) -> Kind {
         (429, Some(42909)) => Kind::AuthFailures,
         (429, _) => Kind::OtherLimit,
         (507, Some(50701)) => Kind::NoSubscriber,
+        (408 | 425, _) => Kind::ServerError,
         (400..=499, _) => Kind::BadRequest,
         (500..=599, _) => Kind::ServerError,
         _ => Kind::NotNtfy,
@@ -154,14 +156,14 @@ fn wait_of(text: &str, at: Timestamp) -> Option<Duration> {
 /// What a body is that is not ntfy's: its page's title, or how it begins.
 ///
 /// Secrets go first: half of one, or one in quotes, would not be found any more.
-fn describe(target: &Target, body: &[u8]) -> String {
+pub(super) fn describe(target: &Target, body: &[u8]) -> String {
     let text = redact(target, &String::from_utf8_lossy(body));
     let text = text.trim();
     if text.is_empty() {
         return "an empty body".to_owned();
     }
     if !text.starts_with('<') {
-        return text.chars().take(80).collect();
+        return text.chars().take(200).collect();
     }
     match title(text) {
         Some(title) => format!("an HTML page, {title:?}"),

@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 200;
 /// `Vec<String>`, is text. An answer that is nested absurdly deep is shown as its Markdown.
 #[must_use]
 pub fn page(markdown: &str, title: Option<&str>) -> String {
-    let body = body(markdown);
+    let body = html(markdown);
     let title = html_escape::encode_text(title.unwrap_or("promptcron"));
     let language = if is_chinese(markdown) { "zh" } else { "en" };
     format!(
@@ -30,8 +30,9 @@ pub fn page(markdown: &str, title: Option<&str>) -> String {
     )
 }
 
-/// The sanitised HTML of an answer.
-fn body(markdown: &str) -> String {
+/// The sanitised HTML of an answer, without a page around it.
+#[must_use]
+pub fn html(markdown: &str) -> String {
     let shielded = shield::shield(markdown.trim_start_matches('\u{FEFF}'));
     let arena = Arena::new();
     let mut options = parser();
