@@ -92,6 +92,7 @@ async fn a_question_can_differ_from_its_endpoint() {
         model: Some("kimi-k1".to_owned()),
         use_search: Some(false),
         conversation_id: Some("none".to_owned()),
+        history: Vec::new(),
     };
     client
         .ask(&question, client.endpoint().tokens.first())
@@ -125,6 +126,38 @@ async fn search_results_are_told_apart_whichever_way_the_answer_comes() {
     assert_eq!(sources[0].title, "新华网：[某条]新闻");
     assert_eq!(sources[0].url, "https://news.example.com/1?(a)");
     assert_eq!(sources.len(), 2);
+}
+
+#[tokio::test]
+async fn a_stream_that_the_length_limit_cut_is_continued_and_one_sent_whole_is_not() {
+    let kimi = FakeKimi::start();
+    let mut completion = ai::kimi_completion("kimi", "服务器自己接上了", "segment");
+    completion["choices"][0]["finish_reason"] = "length".into();
+    kimi.next(Reply::json(200, &completion));
+    let client = whole(&kimi);
+    let token = client.endpoint().tokens.first();
+    let answer = client.ask(&Question::new("？"), token).await.unwrap();
+    assert!(!answer.truncated, "the server has joined it");
+    assert_eq!(kimi.requests().len(), 1);
+
+    let (kimi, client) = self::kimi();
+    let token = client.endpoint().tokens.first();
+    kimi.next(Reply::kimi_stream(&["今日金价上"], Some("length")));
+    kimi.next(Reply::kimi_stream(&["涨。"], Some("stop")));
+    let answer = client.ask(&Question::new("金价？"), token).await.unwrap();
+    assert_eq!(
+        (answer.text.as_str(), answer.truncated),
+        ("今日金价上涨。", false)
+    );
+    assert_snapshot!(kimi.requests()[1].text(), @r#"{"model":"kimi","messages":[{"role":"user","content":"金价？"},{"role":"assistant","content":"今日金价上"},{"role":"user","content":"请从中断处接着写完，不要重复已经写过的内容，也不要加开场白。"}],"use_search":false,"stream":true}"#);
+    let question = Question {
+        conversation_id: Some("none".to_owned()),
+        ..Question::new("金价？")
+    };
+    kimi.next(Reply::kimi_stream(&["今日金价上"], Some("length")));
+    kimi.next(Reply::kimi_stream(&["涨。"], Some("stop")));
+    client.ask(&question, token).await.unwrap();
+    assert_snapshot!(kimi.requests()[3].text(), @r#"{"model":"kimi","conversation_id":"cud6d330699d1b4d19fb","messages":[{"role":"user","content":"请从中断处接着写完，不要重复已经写过的内容，也不要加开场白。"}],"use_search":false,"stream":true}"#);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ mod endpoint;
 
 use std::time::Duration;
 
-use ai::{FakeOpenai, Reply, openai_completion};
+use ai::{FakeOpenai, Reply, openai_chunk, openai_completion};
 use endpoint::{client, failure, shown};
 use insta::assert_snapshot;
 use promptcron::{
@@ -72,18 +72,44 @@ async fn an_endpoint_without_tokens_sends_no_authorization() {
 }
 
 #[tokio::test]
-async fn a_cut_off_answer_is_an_answer_that_says_so() {
+async fn a_cut_off_answer_is_continued_once_and_joined() {
     let (openai, client) = openai(&[]);
-    openai.next(Reply::json(
-        200,
-        &openai_completion("m", "半个答案", "length"),
-    ));
-    let answer = client.ask(&Question::new("？"), None).await.unwrap();
-    assert!(answer.truncated);
+    openai.next(Reply::openai_stream(&[
+        openai_chunk(&json!({ "content": "今日金价上" }), None),
+        openai_chunk(&json!({}), Some("length")),
+    ]));
+    openai.next(Reply::Answer("涨。".to_owned()));
+    let question = Question {
+        system: Some("简短".to_owned()),
+        ..Question::new("金价？")
+    };
+    let answer = client.ask(&question, None).await.unwrap();
     assert_eq!(
-        (answer.text.as_str(), answer.model.as_str()),
-        ("半个答案", "m")
+        (answer.text.as_str(), answer.truncated),
+        ("今日金价上涨。", false)
     );
+    assert_snapshot!(openai.requests()[1].json()["messages"], @r#"[{"role":"system","content":"简短"},{"role":"user","content":"金价？"},{"role":"assistant","content":"今日金价上"},{"role":"user","content":"请从中断处接着写完，不要重复已经写过的内容，也不要加开场白。"}]"#);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_twice_says_so() {
+    let (openai, client) = openai(&[]);
+    openai.next(Reply::json(200, &openai_completion("m", "一半", "length")));
+    openai.next(Reply::json(200, &openai_completion("m", "又一", "length")));
+    let answer = client.ask(&Question::new("？"), None).await.unwrap();
+    assert_eq!((answer.text.as_str(), answer.truncated), ("一半又一", true));
+    assert_eq!((answer.model.as_str(), openai.requests().len()), ("m", 2));
+    let usage = answer.usage.unwrap();
+    assert_eq!((usage.prompt_tokens, usage.total_tokens), (24, 92));
+}
+
+#[tokio::test]
+async fn half_an_answer_whose_rest_cannot_be_had_is_kept_and_says_so() {
+    let (openai, client) = openai(&[]);
+    openai.next(Reply::json(200, &openai_completion("m", "一半", "length")));
+    openai.next(Reply::openai_error(500, "server_error", "out of memory"));
+    let answer = client.ask(&Question::new("？"), None).await.unwrap();
+    assert_eq!((answer.text.as_str(), answer.truncated), ("一半", true));
 }
 
 #[tokio::test]

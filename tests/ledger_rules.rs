@@ -72,6 +72,8 @@ impl Desk {
             number: number.unwrap(),
             prompt: "金价？".to_owned(),
             answer: "涨".to_owned(),
+            sources: None,
+            cut_off: false,
             model: "kimi".to_owned(),
             token_label: None,
             asked_ms: 1,

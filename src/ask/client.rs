@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{
     Answer, Question,
     completion::Completion,
+    continuation,
     error::{AskError, Asked, Failure},
     http::{self, Reply},
     kimi,
@@ -111,10 +112,11 @@ impl Client {
     ) -> Result<Answer, AskError> {
         let model = question.model.as_deref().unwrap_or(&self.endpoint.model);
         let started = Instant::now();
-        let completion = self
-            .exchange(question, model, token)
-            .await
-            .map_err(|failure| self.error(failure, model, token))?;
+        let asked = self.exchange(question, model, token).await;
+        let mut completion = asked.map_err(|failure| self.error(failure, model, token))?;
+        if completion.is_truncated() {
+            completion = self.complete(completion, question, model, token).await;
+        }
         Ok(Answer {
             truncated: completion.is_truncated(),
             text: completion.text,
@@ -124,6 +126,28 @@ impl Client {
             usage: completion.usage,
             asked: started.elapsed(),
         })
+    }
+
+    /// Asks once for the rest of an answer that was cut off; half of it is better than none.
+    async fn complete(
+        &self,
+        half: Completion,
+        question: &Question,
+        model: &str,
+        token: Option<&Token>,
+    ) -> Completion {
+        let rest = continuation::question(question, &half);
+        match self.exchange(&rest, model, token).await {
+            Ok(rest) => continuation::join(half, rest),
+            Err(failure) => {
+                let error = self.error(failure, model, token).to_string();
+                tracing::warn!(
+                    error,
+                    "the rest of an answer that was cut off could not be had"
+                );
+                half
+            }
+        }
     }
 
     async fn exchange(

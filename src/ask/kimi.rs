@@ -17,6 +17,9 @@ use super::{
 /// What the server appends when Kimi breaks an answer off, for censorship and overload alike.
 const STOPPED: &str = "[内容由于不合规被停止生成，我们换个话题吧]";
 
+/// The conversation id that begins one which is kept.
+pub(super) const BEGIN: &str = "none";
+
 /// An empty answer by which the account is limited or busy, or the conversation is not its own.
 const HIDDEN: &str = "an empty answer, which hides a refusal of Kimi";
 
@@ -32,11 +35,20 @@ pub(super) fn request(
     if let Some(id) = &question.conversation_id {
         body.insert("conversation_id".to_owned(), id.as_str().into());
     }
-    body.insert("messages".to_owned(), openai::messages(question));
+    body.insert("messages".to_owned(), messages(question));
     if let Some(use_search) = use_search {
         body.insert("use_search".to_owned(), use_search.into());
     }
     body
+}
+
+/// A conversation that goes on knows all that was said: the server would run every message into one.
+fn messages(question: &Question) -> Value {
+    let goes_on = |id: &String| id != BEGIN;
+    if !question.conversation_id.as_ref().is_some_and(goes_on) {
+        return openai::messages(question);
+    }
+    openai::messages(&Question::new(question.prompt.as_str()))
 }
 
 /// True for a model that may say nothing for minutes before its first word: this server drops what it thinks.
@@ -249,6 +261,11 @@ mod tests {
         assert_eq!(
             body(&question, None),
             r#"{"model":"kimi","conversation_id":"none","messages":[{"role":"system","content":"简短"},{"role":"user","content":"金价？"}]}"#
+        );
+        question.conversation_id = Some("cud6d330699d1b4d19fb".to_owned());
+        assert_eq!(
+            body(&question, None),
+            r#"{"model":"kimi","conversation_id":"cud6d330699d1b4d19fb","messages":[{"role":"user","content":"金价？"}]}"#
         );
     }
 

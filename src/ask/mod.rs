@@ -13,6 +13,7 @@ mod advice;
 mod classify;
 mod client;
 mod completion;
+mod continuation;
 mod error;
 mod http;
 mod kimi;
@@ -48,6 +49,17 @@ pub struct Question {
     pub use_search: Option<bool>,
     /// kimi only: None keeps no conversation, `none` begins one that is kept, else the id of one.
     pub conversation_id: Option<String>,
+    /// What was said before, the oldest first; kimi knows that by itself in a conversation that it keeps.
+    pub history: Vec<Turn>,
+}
+
+/// One question and its answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// What was asked.
+    pub prompt: String,
+    /// What was answered.
+    pub answer: String,
 }
 
 impl Question {
@@ -70,7 +82,7 @@ pub struct Answer {
     pub sources: Vec<Source>,
     /// kimi: the conversation's id, for the next question of it.
     pub conversation_id: Option<String>,
-    /// The service stopped at its length limit (`finish_reason` `length`): the text is cut off.
+    /// The service stopped at its length limit (`finish_reason` `length`), twice: the text is cut off.
     pub truncated: bool,
     /// The model that answered, as the service names it, else the one that was asked.
     pub model: String,

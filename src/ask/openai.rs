@@ -19,13 +19,18 @@ pub(super) fn request(question: &Question, model: &str) -> Map<String, Value> {
     body
 }
 
-/// The system message, where there is one, and the user's.
+/// The system message, where there is one, what was said before, and the user's message.
 pub(super) fn messages(question: &Question) -> Value {
     let message = |role: &str, content: &str| json!({ "role": role, "content": content });
-    question
-        .system
-        .iter()
-        .map(|system| message("system", system))
+    let system = question.system.iter().map(|text| message("system", text));
+    let before = question.history.iter().flat_map(|turn| {
+        [
+            message("user", &turn.prompt),
+            message("assistant", &turn.answer),
+        ]
+    });
+    system
+        .chain(before)
         .chain([message("user", &question.prompt)])
         .collect()
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Failure, history::Line, instant, out::say, records::Records};
 use crate::{
+    ask::Source,
     ledger::{Access, AttemptRow, DeliveryRow, Shown},
     model::{RunId, from_ms},
 };
@@ -28,6 +29,8 @@ struct Page {
     run: Line,
     prompt: Option<String>,
     answer: Option<String>,
+    sources: Vec<Source>,
+    cut_off: bool,
     attempt_rows: Vec<Attempt>,
     deliveries: Vec<Delivery>,
 }
@@ -105,12 +108,20 @@ impl From<Shown> for Page {
     fn from(shown: Shown) -> Self {
         Self {
             run: Line::from(&shown.run),
+            sources: sources(&shown),
             prompt: shown.prompt,
             answer: shown.answer,
+            cut_off: shown.cut_off,
             attempt_rows: shown.attempts.into_iter().map(Attempt::from).collect(),
             deliveries: shown.deliveries.into_iter().map(Delivery::from).collect(),
         }
     }
+}
+
+/// The pages that the answer's search found.
+fn sources(shown: &Shown) -> Vec<Source> {
+    let json = shown.sources.as_deref().unwrap_or("[]");
+    serde_json::from_str(json).unwrap_or_default()
 }
 
 /// Prints one run.
@@ -169,13 +180,30 @@ fn print(records: &Records, shown: &Shown) -> io::Result<()> {
             say!("{error}");
         }
     }
-    for (head, text) in [("prompt", &shown.prompt), ("answer", &shown.answer)] {
+    let answer = if shown.cut_off {
+        "answer, cut off by the AI's length limit"
+    } else {
+        "answer"
+    };
+    for (head, text) in [("prompt", &shown.prompt), (answer, &shown.answer)] {
         if let Some(text) = text {
             say!("\n--- {head}\n{text}");
         }
     }
+    print_sources(&sources(shown))?;
     for delivery in &shown.deliveries {
         print_delivery(delivery, &local)?;
+    }
+    Ok(())
+}
+
+fn print_sources(sources: &[Source]) -> io::Result<()> {
+    if sources.is_empty() {
+        return Ok(());
+    }
+    say!("\n--- sources");
+    for source in sources {
+        say!("{}. {}\n   {}", source.number, source.title, source.url);
     }
     Ok(())
 }

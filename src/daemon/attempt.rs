@@ -92,8 +92,14 @@ pub fn question(job: &Job) -> Question {
         system: job.system.as_deref().map(str::to_owned),
         model: job.model.clone(),
         use_search: job.use_search,
-        conversation_id: None,
+        ..Question::default()
     }
+}
+
+/// An answer's sources as the ledger keeps them.
+fn sources(answer: &Answer) -> Option<String> {
+    let sources = &answer.sources;
+    (!sources.is_empty()).then(|| serde_json::to_string(sources).unwrap_or_default())
 }
 
 /// Whether an earlier attempt got a failure for its answer: one that was cut off repeats nothing.
@@ -169,6 +175,8 @@ impl Running<'_> {
         let answered = Answered {
             number: self.number,
             prompt: question.prompt,
+            sources: sources(&answer),
+            cut_off: answer.truncated,
             answer: answer.text,
             model: answer.model,
             token_label: asked.token,

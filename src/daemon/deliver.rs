@@ -351,6 +351,8 @@ mod tests {
             number,
             prompt: "金价？".to_owned(),
             answer: "涨".to_owned(),
+            sources: None,
+            cut_off: false,
             model: "kimi".to_owned(),
             token_label: None,
             asked_ms: 1,

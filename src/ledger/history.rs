@@ -85,6 +85,15 @@ pub struct DeliveryRow {
     pub error: Option<String>,
 }
 
+/// What was asked and answered; nothing before the answer and once it is pruned.
+#[derive(Default, FromRow)]
+struct Content {
+    prompt: Option<String>,
+    answer: Option<String>,
+    sources: Option<String>,
+    cut_off: bool,
+}
+
 /// Everything the ledger knows of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
@@ -94,6 +103,10 @@ pub struct Shown {
     pub prompt: Option<String>,
     /// The AI's Markdown.
     pub answer: Option<String>,
+    /// The pages that its search found, as a JSON list.
+    pub sources: Option<String>,
+    /// True where the AI did not finish it.
+    pub cut_off: bool,
     /// Each attempt.
     pub attempts: Vec<AttemptRow>,
     /// Each delivery.
@@ -130,17 +143,20 @@ impl Ledger {
         let Some(run) = self.rows(None, Some(run_id), 1).await?.pop() else {
             return Ok(None);
         };
-        let content: Option<(String, String)> =
-            sqlx::query_as("select prompt, answer from content where run_id = $1")
-                .bind(run_id)
-                .fetch_optional(&self.pool)
-                .await
-                .map_err(|error| self.error(error))?;
-        let (prompt, answer) = content.unzip();
+        let content: Option<Content> = sqlx::query_as(
+            "select prompt, answer, sources, cut_off from content where run_id = $1",
+        )
+        .bind(run_id)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        let content = content.unwrap_or_default();
         Ok(Some(Shown {
             run,
-            prompt,
-            answer,
+            prompt: content.prompt,
+            answer: content.answer,
+            sources: content.sources,
+            cut_off: content.cut_off,
             attempts: self.attempts(run_id).await?,
             deliveries: self.deliveries(run_id).await?,
         }))

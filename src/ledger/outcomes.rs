@@ -17,6 +17,10 @@ pub struct Answered {
     pub prompt: String,
     /// The AI's Markdown.
     pub answer: String,
+    /// The pages that its search found, as a JSON list; None: it told of none.
+    pub sources: Option<String>,
+    /// True where the AI did not finish it.
+    pub cut_off: bool,
     /// The model that was asked.
     pub model: String,
     /// The token that was used; None: none was needed.
@@ -164,14 +168,27 @@ async fn write_answer(
         None,
     )
     .await?;
-    sqlx::query("insert into content (run_id, prompt, answer) values ($1, $2, $3)")
-        .bind(claim.run_id)
-        .bind(&answered.prompt)
-        .bind(&answered.answer)
-        .execute(&mut *tx)
-        .await?;
+    insert_content(tx, claim.run_id, answered).await?;
     keep_tokens(tx, &answered.ai, &answered.tokens, now).await?;
     insert_deliveries(tx, claim.run_id, deliveries, now).await
+}
+
+async fn insert_content(
+    tx: &mut SqliteConnection,
+    run_id: RunId,
+    answered: &Answered,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into content (run_id, prompt, answer, sources, cut_off) values ($1, $2, $3, $4, $5)",
+    )
+    .bind(run_id)
+    .bind(&answered.prompt)
+    .bind(&answered.answer)
+    .bind(&answered.sources)
+    .bind(i64::from(answered.cut_off))
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
 }
 
 async fn write_failure(

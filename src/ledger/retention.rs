@@ -106,6 +106,7 @@ async fn delete_run(tx: &mut SqliteConnection, run_id: i64) -> sqlx::Result<u64>
              select delivery_id from delivery where run_id = $1)",
         "delete from delivery where run_id = $1",
         "delete from attempt where run_id = $1",
+        "delete from turn where run_id = $1",
         "delete from content where run_id = $1",
         "delete from run where run_id = $1",
     ] {

@@ -637,7 +637,7 @@ fn openai_chunks(model: &str, text: &str) -> Vec<Value> {
 }
 
 /// The body of facts: exactly kimi-free-api's.
-fn kimi_completion(model: &str, text: &str, segment_id: &str) -> Value {
+pub fn kimi_completion(model: &str, text: &str, segment_id: &str) -> Value {
     json!({
         "id": "cud6d330699d1b4d19fb",
         "model": model,
