@@ -126,6 +126,7 @@ fn the_smallest_file_is_filled_with_the_defaults() {
     assert_eq!(config.language, Language::En);
     assert_eq!(config.ledger.0, Path::new("promptcron.db"));
     assert_eq!((config.alerts, config.warnings), (None, vec![]));
+    assert_eq!(config.alerts_per_hour, 6);
 
     let kimi = &config.endpoints["kimi"];
     assert_eq!(
@@ -188,6 +189,7 @@ fn every_key_reaches_its_place() {
     );
     assert_eq!(config.keep, Duration::from_hours(30 * 24));
     assert_eq!(config.language, Language::Zh);
+    assert_eq!(config.alerts_per_hour, 20);
     assert_eq!(config.ledger.0, Path::new("/data/ledger.db"));
     assert_eq!(config.alerts.as_deref(), Some("phone"));
 

@@ -1,14 +1,14 @@
 //! What the ledger promises of runs, deliveries and pauses, rule by rule.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 use promptcron::{
     config::Overlap,
     ledger::{
-        Access, Answered, Claim, Cut, Failure, Ledger, NewDelivery, NewOccurrence, Outcome,
-        Planning, ScheduledJob,
+        Access, Answered, Claim, Cut, Failure, Ledger, Letter, NewDelivery, NewNotice,
+        NewOccurrence, Outcome, Planning, ScheduledJob, Step,
     },
     model::{RunId, Timestamp},
 };
@@ -105,11 +105,26 @@ fn delivery(kind: &'static str, part: i64, parts: i64, now: Timestamp) -> NewDel
     }
 }
 
-fn failed(notices: Vec<NewDelivery>) -> Outcome {
+fn failed(notice: NewNotice) -> Outcome {
     Outcome::Failed {
         error: "HTTP 413".to_owned(),
         unknown: false,
-        notices,
+        notice: Some(notice),
+    }
+}
+
+/// A notice of a run, told each time.
+fn notice(run_id: RunId) -> NewNotice {
+    let letter = |_| Letter {
+        title: "金价 运行失败".to_owned(),
+        delivery: delivery("notice", 1, 1, at(60)),
+    };
+    NewNotice {
+        subject: format!("job/{GOLD}"),
+        step: Step::Happened,
+        run_id: Some(run_id),
+        most_per_hour: 6,
+        compose: Arc::new(move |standing| vec![letter(standing)]),
     }
 }
 
@@ -136,7 +151,7 @@ async fn a_run_that_fails_with_an_early_part_is_told_of_though_its_last_part_arr
         .ledger
         .claim_delivery("phone", None, "daemon-1", at(60), at(120));
     let first = first.await.unwrap().unwrap();
-    let refused = failed(vec![delivery("notice", 1, 1, at(60))]);
+    let refused = failed(notice(run_id));
     let ended = desk.ledger.delivery_ended(&first, &refused, at(60));
     assert!(ended.await.unwrap().is_none());
     let second = desk
@@ -145,6 +160,7 @@ async fn a_run_that_fails_with_an_early_part_is_told_of_though_its_last_part_arr
     let second = second.await.unwrap().unwrap();
     let delivered = Outcome::Delivered {
         receipt: "x".to_owned(),
+        back: None,
         next_part_at: at(62),
     };
     let ended = desk.ledger.delivery_ended(&second, &delivered, at(61));
@@ -207,10 +223,10 @@ async fn what_is_still_owed_is_not_pruned() {
         ai: "kimi".to_owned(),
         tokens: Vec::new(),
     };
-    let notices = [delivery("notice", 1, 1, at(60))];
+    let notice = notice(claim.run_id);
     let write = desk
         .ledger
-        .attempt_failed(&claim, &failure, &notices, at(60));
+        .attempt_failed(&claim, &failure, Some(&notice), at(60));
     write.await.unwrap();
     desk.ledger
         .prune(Duration::from_secs(3_600), at(8_000))
@@ -248,7 +264,7 @@ async fn what_waits_for_an_instant_of_a_clock_that_was_ahead_waits_no_longer() {
         ai: "kimi".to_owned(),
         tokens: Vec::new(),
     };
-    let write = ledger.attempt_failed(&claim, &failure, &[], at(ahead));
+    let write = ledger.attempt_failed(&claim, &failure, None, at(ahead));
     write.await.unwrap();
     desk.answered(ahead + 1, 1).await;
 

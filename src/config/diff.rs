@@ -172,6 +172,7 @@ fn top(config: &Config) -> Fields {
         ("keep", time(config.keep)),
         ("language", word(config.language)),
         ("alerts", config.alerts.as_ref().and_then(text)),
+        ("alerts_per_hour", text(config.alerts_per_hour)),
         ("watch", text(config.watch)),
         (
             "ledger.url (takes effect at the next start)",

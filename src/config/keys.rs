@@ -7,6 +7,7 @@ pub(super) const ROOT: &[&str] = &[
     "drain",
     "keep",
     "alerts",
+    "alerts_per_hour",
     "watch",
     "ledger",
     "web",

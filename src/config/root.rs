@@ -99,6 +99,7 @@ fn read<'r>(
     });
     let mut targets = Targets::new(defined, webhooks);
     let alerts = root.item("alerts").and_then(|item| targets.one(&item));
+    let alerts_per_hour = root.read("alerts_per_hour", |item| item.int(1..=1_000));
     let language = text::language(&root);
     let max_in_flight = root.read("max_in_flight", |item| item.int(1..=10_000));
     let drain = root.read("drain", Item::duration);
@@ -119,6 +120,7 @@ fn read<'r>(
         ledger: ledger?,
         web,
         alerts,
+        alerts_per_hour: alerts_per_hour.map_or(6, |most| u32::try_from(most).unwrap_or(u32::MAX)),
         targets: targets.finish(),
         endpoints: endpoints.into_valid().collect(),
         jobs,

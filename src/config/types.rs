@@ -40,8 +40,10 @@ pub struct Config {
     pub ledger: LedgerPath,
     /// `[web]`; None opens no port.
     pub web: Option<Web>,
-    /// Who hears of runs that failed for good; without it each job's own targets do.
+    /// Who hears of what is wrong; without it the targets of the jobs concerned.
     pub alerts: Option<Arc<str>>,
+    /// The most notices that a target gets in an hour, the rest being summed up; default 6.
+    pub alerts_per_hour: u32,
     /// `[ai.NAME]`, by name.
     pub endpoints: BTreeMap<Arc<str>, Arc<Endpoint>>,
     /// `[ntfy.NAME]` and `[webhook.NAME]` by name, and the inline targets of jobs as `server/topic`.

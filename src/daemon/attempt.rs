@@ -5,11 +5,18 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::{backoff, deliver::shown, engine::Engine, outbox, revision::Revision};
+use super::{
+    backoff,
+    deliver::shown,
+    engine::Engine,
+    notices::{Notice, Why, tidings},
+    outbox,
+    revision::Revision,
+};
 use crate::{
     ask::{self, Answer, AskError, Attempt, Next, Question, TokenState},
     config::Job,
-    ledger::{Answered, AttemptRow, Claim, Failure, TokenRow},
+    ledger::{Answered, AttemptRow, Claim, Failure, NewNotice, TokenRow},
     model::{RunState, Timestamp},
 };
 
@@ -17,7 +24,7 @@ use crate::{
 struct Running<'a> {
     engine: &'a Engine,
     revision: &'a Revision,
-    job: &'a Job,
+    job: &'a Arc<Job>,
     claim: &'a Claim,
     /// The attempt's number.
     number: i64,
@@ -213,19 +220,16 @@ impl Running<'_> {
             ai: self.job.ai.to_string(),
             tokens: asked.tokens,
         };
-        let notices = match next_attempt_at {
+        let notice = match next_attempt_at {
             // Whoever asked by hand reads the error on the terminal.
-            None if !engine.tries_once => {
-                let key = outbox::RunKey::of(self.claim);
-                outbox::notices(&self.revision.config, self.job, &key, &failure.error, now)
-            }
-            _ => Vec::new(),
+            None if !engine.tries_once => Some(self.notice(&failure.error, now)),
+            _ => None,
         };
         engine
             .persist(|| {
                 engine
                     .ledger
-                    .attempt_failed(self.claim, &failure, &notices, now)
+                    .attempt_failed(self.claim, &failure, notice.as_ref(), now)
             })
             .await?;
         engine.deliverer.notify_one();
@@ -237,6 +241,16 @@ impl Running<'_> {
             Some(_) => Ended::Again(error),
             None => Ended::Failed(error),
         })
+    }
+
+    fn notice(&self, error: &str, now: Timestamp) -> NewNotice {
+        let notice = Notice::RunFailed {
+            job: self.job.clone(),
+            run_id: self.claim.run_id,
+            due: self.claim.scheduled_at(),
+            why: Why::NoAnswer(error.to_owned()),
+        };
+        tidings(&self.engine.revision().config, notice, now)
     }
 
     /// Attempt times are rows: a restart goes on where the backoff was.

@@ -8,10 +8,17 @@ use chrono::TimeDelta;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use super::{backoff, engine::Engine, outbox, parcel::Parcel, revision::Revision};
+use super::{
+    backoff,
+    engine::Engine,
+    notices::{Notice, Why, tidings},
+    outbox,
+    parcel::Parcel,
+    revision::Revision,
+};
 use crate::{
     config::Job,
-    ledger::{Completed, Outcome, Owed},
+    ledger::{Completed, NewNotice, Outcome, Owed},
     model::{Language, RunId, Timestamp, from_ms},
     push::{Disposition, Message, PushError},
 };
@@ -159,7 +166,7 @@ async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::
 
 async fn send(engine: &Engine, owed: &Owed) -> Outcome {
     let revision = engine.revision();
-    let job = revision.job(&owed.job);
+    let job = owed.job.as_deref().and_then(|job| revision.job(job));
     let give_up = |error: String| {
         let now = engine.clock.now();
         failed(engine, &revision, owed, error, false, now)
@@ -190,6 +197,7 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
     match pushed {
         Ok(receipt) => Outcome::Delivered {
             receipt: receipt.id,
+            back: back(engine, &revision, owed, now),
             next_part_at: now + BETWEEN_PARTS,
         },
         Err(error) => match parcel.instead_after(&error) {
@@ -212,7 +220,8 @@ fn without_file(owed: &Owed, messages: &[Message], error: &PushError, now: Times
 /// The first part says it for all of them; a notice names the due instant anyway.
 fn late_line(language: Language, job: &Job, owed: &Owed, now: Timestamp) -> Option<String> {
     let speaks = owed.part == 1 && owed.kind == "answer" && owed.is_scheduled();
-    outbox::late_line(language, job, owed.scheduled_at(), now).filter(|_| speaks)
+    let due = owed.scheduled_at().filter(|_| speaks)?;
+    outbox::late_line(language, job, due, now)
 }
 
 fn interrupted(engine: &Engine) -> Outcome {
@@ -268,22 +277,40 @@ fn failed(
     unknown: bool,
     now: Timestamp,
 ) -> Outcome {
-    let mut notices = Vec::new();
+    let mut notice = None;
     if !engine.tries_once {
         let (job, run, part, attempt) = (&owed.job, owed.run_id, owed.part, owed.number);
         error!(
             job,
             run, part, attempt, error, "the push has failed for good"
         );
-        if let Some(job) = revision.job(job).filter(|_| owed.kind == "answer") {
-            notices = outbox::push_notices(&revision.config, job, owed, &error, now);
-        }
+        notice = about_run(revision, owed).map(|(job, run_id, due)| Notice::RunFailed {
+            job,
+            run_id,
+            due,
+            why: Why::NotPushed(error.clone()),
+        });
     }
     Outcome::Failed {
         error,
         unknown,
-        notices,
+        notice: notice.map(|notice| tidings(&revision.config, notice, now)),
     }
+}
+
+/// What is over when the run is delivered; whoever asked by hand sees it.
+fn back(engine: &Engine, revision: &Revision, owed: &Owed, now: Timestamp) -> Option<NewNotice> {
+    let (job, run_id, due) = about_run(revision, owed).filter(|_| !engine.tries_once)?;
+    let notice = Notice::RunBack { job, run_id, due };
+    Some(tidings(&revision.config, notice, now))
+}
+
+/// Of the answer of a run: its job, the run, and its nominal instant.
+fn about_run(revision: &Revision, owed: &Owed) -> Option<(Arc<Job>, RunId, Timestamp)> {
+    let job = revision.job(owed.job.as_deref()?)?;
+    let is_answer = owed.kind == "answer";
+    let run_id = owed.run_id.filter(|_| is_answer)?;
+    Some((job.clone(), run_id, owed.scheduled_at()?))
 }
 
 /// An instant as the log shows it.

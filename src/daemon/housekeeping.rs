@@ -1,4 +1,5 @@
-//! What the daemon does between runs: signs of life, leases, claims that expired, pruning.
+//! What the daemon does between runs: signs of life, leases, claims that expired, notices of what
+//! was missed or gathered, pruning.
 
 use std::{
     sync::Arc,
@@ -9,7 +10,7 @@ use chrono::TimeDelta;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::{engine::Engine, systemd};
+use super::{engine::Engine, notices::Notice, systemd};
 use crate::{
     ledger::Beat,
     model::{Timestamp, from_ms},
@@ -39,6 +40,8 @@ pub(super) async fn run(
     mut beats: mpsc::Receiver<()>,
 ) -> anyhow::Result<()> {
     let mut pruning = Pruning::new(last_beat.map(|beat| from_ms(beat.beat_at)));
+    // Whatever was wrong with the file before this start, it could be read.
+    engine.tell(Notice::ConfigTaken).await?;
     while !engine.runs_over.is_cancelled() {
         beat(&engine).await?;
         let now = engine.clock.now();
@@ -54,6 +57,8 @@ pub(super) async fn run(
             engine.runner.notify_one();
             engine.deliverer.notify_one();
         }
+        engine.tell_missed().await?;
+        engine.tell_gathered().await?;
         if pruning.is_due(now, Instant::now()) {
             prune(&engine).await?;
         }

@@ -14,6 +14,7 @@ mod engine;
 mod fixture;
 mod housekeeping;
 mod messages;
+mod notices;
 mod outbox;
 mod parcel;
 mod planner;

@@ -4,17 +4,16 @@ use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 
 use super::{
-    messages::{Look, messages, parcels, room},
+    messages::{messages, parcels},
     parcel::Parcel,
     words,
 };
 use crate::{
     ask::Answer,
-    config::{Config, Job, Notification, Target},
+    config::{Config, Job, Target},
     ledger::{Claim, NewDelivery, Owed},
     model::{Language, Timestamp, to_ms},
     push::Message,
-    render,
 };
 
 /// A push this much later than its nominal instant says so. Source: run-semantics, "Misfires".
@@ -42,13 +41,13 @@ impl RunKey {
         }
     }
 
-    /// The key of the run that a delivery belongs to.
-    fn of_owed(owed: &Owed) -> Self {
-        Self {
-            job: owed.job.clone(),
-            scheduled_at: owed.scheduled_at(),
-            trigger: owed.trigger.clone(),
-        }
+    /// The key of the run that a delivery belongs to, if it belongs to one.
+    fn of_owed(owed: &Owed) -> Option<Self> {
+        Some(Self {
+            job: owed.job.clone()?,
+            scheduled_at: owed.scheduled_at()?,
+            trigger: owed.trigger.clone()?,
+        })
     }
 
     /// A stable hash of run, target and part, in ntfy's alphabet (`^[-_A-Za-z0-9]{1,64}$`) whatever
@@ -57,13 +56,26 @@ impl RunKey {
         let at = to_ms(self.scheduled_at);
         let fields = [&self.job, &self.trigger, kind, target]
             .map(|field| format!("{}:{field}", field.len()));
-        let digest = Sha256::digest(format!("{}{at}:{part}", fields.concat()));
-        let hex: String = digest[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        format!("pc-{hex}")
+        hashed(&format!("{}{at}:{part}", fields.concat()))
     }
+}
+
+/// The sequence id of a notice: stable for what tells it apart.
+pub(super) fn notice_id(parts: &[&str]) -> String {
+    let fields = parts
+        .iter()
+        .map(|part| format!("{}:{part}", part.len()))
+        .collect::<String>();
+    hashed(&fields)
+}
+
+fn hashed(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    let hex: String = digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("pc-{hex}")
 }
 
 /// The messages of an answer, for every target of its job.
@@ -88,79 +100,11 @@ pub(super) fn compose(
 /// takes its place.
 #[must_use]
 pub(super) fn in_parts(owed_now: &Owed, messages: &[Message], now: Timestamp) -> Vec<NewDelivery> {
-    let (run, parcels) = (RunKey::of_owed(owed_now), parcels(messages.to_vec()));
-    let give_up_at = owed_now.give_up_at();
+    let Some(run) = RunKey::of_owed(owed_now) else {
+        return Vec::new();
+    };
+    let (parcels, give_up_at) = (parcels(messages.to_vec()), owed_now.give_up_at());
     owed("answer", &run, &owed_now.target, parcels, now, give_up_at)
-}
-
-/// The notices of a run that has no answer and gets none.
-#[must_use]
-pub(super) fn notices(
-    config: &Config,
-    job: &Job,
-    run: &RunKey,
-    error: &str,
-    now: Timestamp,
-) -> Vec<NewDelivery> {
-    let text = words::no_answer(config.language, &due(job, run), error);
-    notify(config, job, run, &text, now)
-}
-
-/// The notices of a run that was answered and could not be pushed to one of its targets.
-#[must_use]
-pub(super) fn push_notices(
-    config: &Config,
-    job: &Job,
-    owed: &Owed,
-    error: &str,
-    now: Timestamp,
-) -> Vec<NewDelivery> {
-    let run = RunKey::of_owed(owed);
-    let text = words::not_pushed(config.language, &due(job, &run), owed.run_id, error);
-    notify(config, job, &run, &text, now)
-}
-
-/// When a run was due, on its job's wall clock.
-fn due(job: &Job, run: &RunKey) -> String {
-    let due = run.scheduled_at.with_timezone(&job.schedule.zone());
-    due.format("%Y-%m-%d %H:%M").to_string()
-}
-
-/// One notice to `alerts`, else to each of the job's own targets: never silence.
-fn notify(
-    config: &Config,
-    job: &Job,
-    run: &RunKey,
-    text: &str,
-    now: Timestamp,
-) -> Vec<NewDelivery> {
-    let alerts = config
-        .alerts
-        .as_ref()
-        .and_then(|name| config.targets.get(name));
-    let receivers: Vec<&Target> = match alerts {
-        Some(target) => vec![target],
-        None => targets(config, job).collect(),
-    };
-    let notification = Notification {
-        tags: Some(vec!["warning".to_owned()]),
-        ..Notification::default()
-    };
-    let look = Look {
-        notification,
-        markdown: false,
-        raw_tags: false,
-    };
-    let title = words::failed(config.language, job.name.as_str());
-    let give_up_at = now + job.push_retry_for;
-    receivers
-        .into_iter()
-        .flat_map(|target| {
-            let part = render::truncate(text, Some(&title), room(target), config.language);
-            let parcels = parcels(look.messages(part));
-            owed("notice", run, &target.name, parcels, now, give_up_at)
-        })
-        .collect()
 }
 
 /// The line that a late push begins with; None: it is in time, or was asked for by hand.
@@ -279,38 +223,5 @@ prompt = "金价？"
             longest.len() < super::super::messages::LATE_ROOM,
             "and its line end"
         );
-    }
-
-    #[test]
-    fn a_notice_speaks_the_configs_language() {
-        let notice = |language: &str| {
-            let config = config(language);
-            let run = RunKey {
-                job: "金价".to_owned(),
-                scheduled_at: at("2026-11-23T00:00:00Z"),
-                trigger: "schedule".to_owned(),
-            };
-            let error = "ai.kimi: HTTP 500 — try later";
-            let now = at("2026-11-23T01:00:00Z");
-            let notices = notices(&config, &config.jobs[0], &run, error, now);
-            assert_eq!(notices.len(), 1);
-            notices[0].message.clone()
-        };
-        insta::assert_snapshot!(notice("en"), @r#"{"topic":"","message":"No answer for the run that was due 2026-11-23 08:00.\nai.kimi: HTTP 500 — try later","title":"金价 failed","tags":["warning"]}"#);
-        insta::assert_snapshot!(notice("zh"), @r#"{"topic":"","message":"原定 2026-11-23 08:00 的运行没有得到回答。\nai.kimi: HTTP 500 — try later","title":"金价 运行失败","tags":["warning"]}"#);
-    }
-
-    #[test]
-    fn each_language_tells_where_an_answer_that_was_not_pushed_is() {
-        let text =
-            |language| words::not_pushed(language, "2026-11-23 08:00", 17, "ntfy.phone: HTTP 403");
-        insta::assert_snapshot!(text(Language::En), @r"
-        The answer of the run that was due 2026-11-23 08:00 could not be pushed (`promptcron show 17` has it).
-        ntfy.phone: HTTP 403
-        ");
-        insta::assert_snapshot!(text(Language::Zh), @r"
-        原定 2026-11-23 08:00 的运行已有回答，但推送失败（用 `promptcron show 17` 查看回答）。
-        ntfy.phone: HTTP 403
-        ");
     }
 }

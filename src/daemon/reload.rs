@@ -9,7 +9,7 @@ use chrono::Utc;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::{engine::Engine, revision::Revision, systemd};
+use super::{engine::Engine, notices::Notice, revision::Revision, systemd};
 use crate::{
     config::{Config, Errors, diff},
     model::Timestamp,
@@ -54,7 +54,7 @@ pub(super) async fn run(
         info!(asked_by = request.asked_by, "reading the config again");
         systemd::reloading();
         let outcome = reload(&engine, &load, &planner).await;
-        tell(&engine, &outcome);
+        tell(&engine, &outcome, request.reply.is_some()).await?;
         if let Some(reply) = request.reply {
             // Whoever asked may have left.
             reply.send(outcome).ok();
@@ -130,7 +130,8 @@ fn lines(errors: &Errors) -> Vec<String> {
     errors.0.iter().map(ToString::to_string).collect()
 }
 
-fn tell(engine: &Engine, outcome: &Outcome) {
+/// Logs it, shows it, and pushes a notice of it; whoever asked and waits reads what is wrong there.
+async fn tell(engine: &Engine, outcome: &Outcome, is_read: bool) -> anyhow::Result<()> {
     match outcome {
         Ok(changes) if changes.is_empty() => info!("config reloaded: nothing has changed"),
         Ok(changes) => {
@@ -152,4 +153,12 @@ fn tell(engine: &Engine, outcome: &Outcome) {
         lines: outcome.as_ref().unwrap_or_else(|errors| errors).clone(),
     });
     systemd::reloaded(&engine.status());
+    match outcome {
+        Ok(_) => engine.tell(Notice::ConfigTaken).await?,
+        Err(errors) if !is_read && !engine.stop.is_stopping() => {
+            engine.tell(Notice::ConfigRejected(errors.clone())).await?
+        }
+        Err(_) => {}
+    }
+    Ok(())
 }

@@ -7,10 +7,14 @@ use chrono::TimeDelta;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
-use super::{attempt, engine::Engine};
+use super::{
+    attempt,
+    engine::Engine,
+    notices::{Notice, Why, tidings},
+};
 use crate::{
     ledger::{Claim, LedgerError},
-    model::RunState,
+    model::{RunId, Timestamp},
 };
 
 /// How long the loop sleeps when nothing is planned; commands beside the daemon write too.
@@ -83,7 +87,7 @@ async fn claim(engine: &Engine, free: usize) -> anyhow::Result<Vec<Claim>> {
 
 /// One run's error or panic ends that run's task, not the daemon; a broken ledger ends the engine.
 async fn carry_out(engine: &Arc<Engine>, claim: Claim) {
-    let (job, run_id) = (claim.job.clone(), claim.run_id);
+    let (job, run_id, due) = (claim.job.clone(), claim.run_id, claim.scheduled_at());
     let task = tokio::spawn(attempt::carry_out(engine.clone(), claim));
     match task.await {
         Ok(Ok(_)) => {}
@@ -105,17 +109,34 @@ async fn carry_out(engine: &Arc<Engine>, claim: Claim) {
         }
         Err(panic) => {
             error!(job, run = run_id, %panic, "the run's task died: please report this");
-            let end = || {
-                let (state, reason) = (RunState::Failed, "promptcron's own fault: its task died");
-                engine
-                    .ledger
-                    .end_run(run_id, state, reason, engine.clock.now())
-            };
-            if let Err(error) = engine.persist(end).await {
+            if let Err(error) = died(engine, &job, run_id, due).await {
                 engine.fail(error.into());
             }
         }
     }
+}
+
+/// The end of a run whose task died, and the notice of it.
+async fn died(
+    engine: &Engine,
+    job: &str,
+    run_id: RunId,
+    due: Timestamp,
+) -> Result<(), LedgerError> {
+    let (revision, now) = (engine.revision(), engine.clock.now());
+    let notice = revision.job(job).map(|job| Notice::RunFailed {
+        job: job.clone(),
+        run_id,
+        due,
+        why: Why::Died,
+    });
+    let notice = notice.map(|notice| tidings(&revision.config, notice, now));
+    let reason = "promptcron's own fault: its task died";
+    engine
+        .persist(|| engine.ledger.died(run_id, reason, notice.as_ref(), now))
+        .await?;
+    engine.deliverer.notify_one();
+    Ok(())
 }
 
 fn is_fenced(error: &anyhow::Error) -> bool {

@@ -9,7 +9,7 @@ use crate::model::{RunId, Timestamp, Trigger, from_ms, to_ms};
 /// A message part that will be owed.
 #[derive(Clone, Debug)]
 pub struct NewDelivery {
-    /// `answer`, or `notice` (about the run; it does not count towards the run's state).
+    /// `answer`, or `notice` (of a run or of none; it does not count towards a run's state).
     pub kind: &'static str,
     /// The target's name.
     pub target: String,
@@ -34,13 +34,13 @@ pub struct NewDelivery {
 pub struct Owed {
     /// Its row.
     pub delivery_id: i64,
-    /// Its run.
-    pub run_id: RunId,
+    /// Its run; None for a notice that belongs to none, and then nothing of a run below.
+    pub run_id: Option<RunId>,
     /// The run's job.
-    pub job: String,
-    scheduled_at: i64,
+    pub job: Option<String>,
+    scheduled_at: Option<i64>,
     /// What made the run.
-    pub trigger: String,
+    pub trigger: Option<String>,
     /// `answer` or `notice`.
     pub kind: String,
     /// The target's name.
@@ -63,14 +63,14 @@ pub struct Owed {
 impl Owed {
     /// The occurrence's nominal instant.
     #[must_use]
-    pub fn scheduled_at(&self) -> Timestamp {
-        from_ms(self.scheduled_at)
+    pub fn scheduled_at(&self) -> Option<Timestamp> {
+        self.scheduled_at.map(from_ms)
     }
 
     /// True for an occurrence of the schedule.
     #[must_use]
     pub fn is_scheduled(&self) -> bool {
-        self.trigger == Trigger::Schedule.as_str()
+        self.trigger.as_deref() == Some(Trigger::Schedule.as_str())
     }
 
     /// When no further attempt is made.
@@ -93,7 +93,8 @@ macro_rules! sendable {
 }
 
 /// Nothing of an earlier run is owed to the target: the phone gets one answer after the other, and
-/// after an outage the oldest first. A command that delivers its own run does not queue.
+/// after an outage the oldest first. A command that delivers its own run does not queue, nor does a
+/// notice that belongs to no run.
 macro_rules! in_turn {
     () => {
         "not exists (
@@ -194,7 +195,7 @@ impl Ledger {
 
 pub(super) async fn insert_deliveries(
     tx: &mut SqliteConnection,
-    run_id: RunId,
+    run_id: Option<RunId>,
     deliveries: &[NewDelivery],
     now: i64,
 ) -> sqlx::Result<()> {
@@ -218,7 +219,7 @@ pub(super) async fn insert_deliveries(
             .push_bind(to_ms(new.next_at).max(now))
             .push_bind(to_ms(new.give_up_at));
     })
-    .push(" on conflict (run_id, kind, target, part) do nothing")
+    .push(" on conflict do nothing")
     .build()
     .execute(&mut *tx)
     .await?;

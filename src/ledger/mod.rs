@@ -13,6 +13,7 @@ mod figures;
 mod history;
 mod jobs;
 mod lock;
+mod notices;
 mod outcomes;
 mod planning;
 mod pushed;
@@ -43,6 +44,7 @@ pub use self::{
     history::{AttemptRow, DeliveryRow, HistoryRow, Shown},
     jobs::{JobState, ScheduledJob},
     lock::DaemonLock,
+    notices::{Compose, Gathered, Letter, MissedJob, NewNotice, Standing, Step},
     outcomes::{Answered, Failure},
     planning::{Cut, NewOccurrence, NewRange, Planning, Skipped},
     pushed::{Completed, Outcome},

@@ -3,8 +3,8 @@
 use sqlx::SqliteConnection;
 
 use super::{
-    Claim, Ledger, NewDelivery, Result, TokenRow, deliveries::insert_deliveries, error::fenced,
-    tokens::keep_tokens,
+    Claim, Ledger, NewDelivery, NewNotice, Result, TokenRow, deliveries::insert_deliveries,
+    error::fenced, notices::tell_if, tokens::keep_tokens,
 };
 use crate::model::{RunId, RunState, Timestamp, to_ms};
 
@@ -67,7 +67,7 @@ impl Ledger {
         self.finish(tx, done).await
     }
 
-    /// Writes a failed attempt: the run waits for its next one, or is failed with its notices.
+    /// Writes a failed attempt: the run waits for its next one, or is failed with its notice.
     ///
     /// # Errors
     /// The ledger could not be written, or the claim is lost.
@@ -75,11 +75,11 @@ impl Ledger {
         &self,
         claim: &Claim,
         failure: &Failure,
-        notices: &[NewDelivery],
+        notice: Option<&NewNotice>,
         now: Timestamp,
     ) -> Result<()> {
         let mut tx = self.write().await?;
-        let done = write_failure(&mut tx, claim, failure, notices, to_ms(now)).await;
+        let done = write_failure(&mut tx, claim, failure, notice, to_ms(now)).await;
         self.finish(tx, done).await
     }
 
@@ -107,6 +107,22 @@ impl Ledger {
     ) -> Result<bool> {
         let mut tx = self.write().await?;
         let done = end_run(&mut tx, run_id, state, reason, to_ms(now)).await;
+        self.finish(tx, done).await
+    }
+
+    /// Ends a run whose own task died, with its notice.
+    ///
+    /// # Errors
+    /// The ledger could not be written.
+    pub async fn died(
+        &self,
+        run_id: RunId,
+        reason: &str,
+        notice: Option<&NewNotice>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.write().await?;
+        let done = died(&mut tx, run_id, reason, notice, to_ms(now)).await;
         self.finish(tx, done).await
     }
 
@@ -170,7 +186,7 @@ async fn write_answer(
     .await?;
     insert_content(tx, claim.run_id, answered).await?;
     keep_tokens(tx, &answered.ai, &answered.tokens, now).await?;
-    insert_deliveries(tx, claim.run_id, deliveries, now).await
+    insert_deliveries(tx, Some(claim.run_id), deliveries, now).await
 }
 
 async fn insert_content(
@@ -195,7 +211,7 @@ async fn write_failure(
     tx: &mut SqliteConnection,
     claim: &Claim,
     failure: &Failure,
-    notices: &[NewDelivery],
+    notice: Option<&NewNotice>,
     now: i64,
 ) -> sqlx::Result<()> {
     let changed = match failure.next_attempt_at {
@@ -232,7 +248,7 @@ async fn write_failure(
     )
     .await?;
     keep_tokens(tx, &failure.ai, &failure.tokens, now).await?;
-    insert_deliveries(tx, claim.run_id, notices, now).await
+    tell_if(tx, notice, now).await
 }
 
 async fn end_attempt(
@@ -312,6 +328,17 @@ async fn end_run(
     .execute(&mut *tx)
     .await?;
     Ok(changed.rows_affected() > 0)
+}
+
+async fn died(
+    tx: &mut SqliteConnection,
+    run_id: RunId,
+    reason: &str,
+    notice: Option<&NewNotice>,
+    now: i64,
+) -> sqlx::Result<()> {
+    let has_ended = end_run(tx, run_id, RunState::Failed, reason, now).await?;
+    tell_if(tx, notice.filter(|_| has_ended), now).await
 }
 
 async fn cancel(tx: &mut SqliteConnection, run_id: RunId, now: i64) -> sqlx::Result<Option<bool>> {

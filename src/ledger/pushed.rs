@@ -6,6 +6,7 @@ use super::{
     Ledger, Result,
     deliveries::{NewDelivery, Owed, insert_deliveries},
     error::fenced,
+    notices::{NewNotice, tell_if},
 };
 use crate::model::{RunId, RunState, Timestamp, to_ms};
 
@@ -16,6 +17,8 @@ pub enum Outcome {
     Delivered {
         /// The server's id of the message.
         receipt: String,
+        /// What is over where the run is delivered with it.
+        back: Option<NewNotice>,
         /// Spaces a run's parts, so that the phone shows them in order.
         next_part_at: Timestamp,
     },
@@ -43,7 +46,7 @@ pub enum Outcome {
         /// True when it may have arrived.
         unknown: bool,
         /// What to tell; said once, however many deliveries of the run fail.
-        notices: Vec<NewDelivery>,
+        notice: Option<NewNotice>,
     },
 }
 
@@ -98,12 +101,17 @@ async fn write_outcome(
     match outcome {
         Outcome::Delivered {
             receipt,
+            back,
             next_part_at,
         } => {
             end_attempt(tx, owed, "delivered", None, now).await?;
             set_delivered(tx, owed, receipt, now).await?;
             space_next_part(tx, owed, to_ms(*next_part_at)).await?;
-            complete(tx, owed, now).await
+            let completed = complete(tx, owed, now).await?;
+            let is_delivered = |run: &Completed| run.state == RunState::Delivered.as_str();
+            let is_delivered = completed.as_ref().is_some_and(is_delivered);
+            tell_if(tx, back.as_ref().filter(|_| is_delivered), now).await?;
+            Ok(completed)
         }
         Outcome::Again { error, unknown, at } => {
             end_attempt(tx, owed, word(*unknown), Some(error), now).await?;
@@ -120,12 +128,12 @@ async fn write_outcome(
         Outcome::Failed {
             error,
             unknown,
-            notices,
+            notice,
         } => {
             end_attempt(tx, owed, word(*unknown), Some(error), now).await?;
             set_state(tx, owed, "failed", error).await?;
             // The run fails with it, whatever comes of its other deliveries.
-            insert_deliveries(tx, owed.run_id, notices, now).await?;
+            tell_if(tx, notice.as_ref(), now).await?;
             complete(tx, owed, now).await
         }
     }
@@ -251,13 +259,13 @@ async fn complete(
     owed: &Owed,
     now: i64,
 ) -> sqlx::Result<Option<Completed>> {
-    if owed.kind != "answer" {
+    let Some(run_id) = owed.run_id.filter(|_| owed.kind == "answer") else {
         return Ok(None);
-    }
+    };
     let states: Vec<String> = sqlx::query_scalar(
         "select state from delivery where run_id = $1 and kind = 'answer' order by target, part",
     )
-    .bind(owed.run_id)
+    .bind(run_id)
     .fetch_all(&mut *tx)
     .await?;
     if states
@@ -277,13 +285,13 @@ async fn complete(
         "update run set state = $2, reason = $3, finished_at = $4
          where run_id = $1 and state in ('answered', 'delivering')",
     )
-    .bind(owed.run_id)
+    .bind(run_id)
     .bind(state.as_str())
     .bind(&reason)
     .bind(now)
     .execute(&mut *tx)
     .await?;
-    completed(tx, owed.run_id).await.map(Some)
+    completed(tx, run_id).await.map(Some)
 }
 
 async fn completed(tx: &mut SqliteConnection, run_id: RunId) -> sqlx::Result<Completed> {

@@ -61,6 +61,22 @@ const PRUNE_ANSWERS: [&str; 2] = [
          where finished_at < $1 limit $2)",
 ];
 
+/// What belongs to no run is as old as its own last instant.
+const PRUNE_NOTICES: [&str; 4] = [
+    "delete from delivery_attempt where delivery_id in (
+         select delivery_id from delivery where run_id is null
+             and state not in ('owed', 'sending') and give_up_at < $1 limit $2)",
+    "delete from delivery where delivery_id in (
+         select delivery_id from delivery where run_id is null
+             and state not in ('owed', 'sending') and give_up_at < $1
+             and not exists (select 1 from delivery_attempt a
+                 where a.delivery_id = delivery.delivery_id) limit $2)",
+    "delete from notice where notice_id in (
+         select notice_id from notice where state <> 'gathered' and told_at < $1 limit $2)",
+    "delete from trouble where subject in (
+         select subject from trouble where last_at < $1 limit $2)",
+];
+
 const OLD_RUNS: &str = "select run_id from run where finished_at < $1 and not exists (
      select 1 from delivery d where d.run_id = run.run_id and d.state in ('owed', 'sending'))
  order by run_id limit $2";
@@ -74,6 +90,14 @@ async fn prune(
     for sql in PRUNE_ANSWERS {
         rows += sqlx::query(sql)
             .bind(answers_before)
+            .bind(BATCH)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+    }
+    for sql in PRUNE_NOTICES {
+        rows += sqlx::query(sql)
+            .bind(states_before)
             .bind(BATCH)
             .execute(&mut *tx)
             .await?
