@@ -131,7 +131,7 @@ fn the_smallest_file_is_filled_with_the_defaults() {
     let kimi = &config.endpoints["kimi"];
     assert_eq!(
         (kimi.api, kimi.model.as_str(), kimi.use_search),
-        (Api::Kimi, "kimi", Some(true))
+        (Api::Kimi, "kimi", None)
     );
     assert_eq!(kimi.base_url.as_str(), "http://127.0.0.1:8000/v1");
     assert_eq!(

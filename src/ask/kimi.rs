@@ -51,12 +51,6 @@ fn messages(question: &Question) -> Value {
     openai::messages(&Question::new(question.prompt.as_str()))
 }
 
-/// True for a model that may say nothing for minutes before its first word: this server drops what it thinks.
-/// Like the server, it goes by parts of the name.
-pub(super) fn thinks_in_silence(model: &str) -> bool {
-    ["k1", "research"].iter().any(|part| model.contains(part))
-}
-
 /// The answer in `reply`, or what it really says.
 pub(super) fn read(reply: &Reply) -> Result<Completion, Failure> {
     let Some(body) = openai::json(&reply.body) else {

@@ -16,7 +16,10 @@ use super::{
     sources::Source,
     stream::{Broken, Gatherer},
 };
-use crate::config::types::{Api, Endpoint};
+use crate::config::{
+    kimi as models,
+    types::{Api, Endpoint},
+};
 
 /// The limit until an answer's first word, where neither config nor model say otherwise.
 const FIRST_BYTE: Duration = Duration::from_mins(2);
@@ -27,7 +30,8 @@ const LAST_WORD: Duration = Duration::from_secs(5);
 pub(super) fn request(endpoint: &Endpoint, question: &Question, model: &str) -> Map<String, Value> {
     let mut body = match endpoint.api {
         Api::Kimi => {
-            let use_search = question.use_search.or(endpoint.use_search);
+            let own = (question.model.as_deref(), question.use_search);
+            let use_search = models::use_search(endpoint, own.0, own.1);
             kimi::request(question, model, use_search)
         }
         Api::Openai => openai::request(question, model),
@@ -39,7 +43,7 @@ pub(super) fn request(endpoint: &Endpoint, question: &Question, model: &str) -> 
 
 /// How long the beginning of an answer is waited for.
 pub(super) fn first_byte(endpoint: &Endpoint, model: &str) -> Duration {
-    let thinks_in_silence = endpoint.api == Api::Kimi && kimi::thinks_in_silence(model);
+    let thinks_in_silence = endpoint.api == Api::Kimi && models::thinks_in_silence(model);
     endpoint
         .limits
         .first_byte

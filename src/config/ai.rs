@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     item::{Fault, Item},
-    limits, network,
+    kimi, limits, network,
     section::Section,
     tokens,
     types::{Api, Endpoint, Token},
@@ -36,6 +36,9 @@ pub(super) fn endpoint(section: &Section<'_>, name: &Arc<str>) -> Option<Endpoin
     let model = model(section, api);
     let tokens = pool(section, api);
     let use_search = use_search(section, api);
+    if let (Some(Api::Kimi), Some(model)) = (api, &model) {
+        kimi::warn(section, model, use_search);
+    }
     let stream = section.read("stream", Item::bool);
     let limits = limits::read(section, api);
     let params = section.read("params", params);
@@ -93,11 +96,10 @@ fn pool(section: &Section<'_>, api: Option<Api>) -> Option<Vec<Token>> {
 }
 
 fn use_search(section: &Section<'_>, api: Option<Api>) -> Option<bool> {
-    let value = section.read("use_search", |item| match api {
+    section.read("use_search", |item| match api {
         Some(Api::Openai) => Err("is known to api = \"kimi\" alone; remove it".to_owned()),
         _ => item.bool(),
-    });
-    value.or((api == Some(Api::Kimi)).then_some(true))
+    })
 }
 
 fn params(item: &Item<'_>) -> Result<Map<String, Value>, Fault> {

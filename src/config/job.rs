@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::{
     defined::Defined,
     item::Item,
-    ntfy,
+    kimi, ntfy,
     reading::Reading,
     section::Section,
     targets::Targets,
@@ -88,6 +88,8 @@ impl<'r> Jobs<'r> {
         let retry_for = section.read("retry_for", Item::duration);
         let push_retry_for = section.read("push_retry_for", Item::duration);
         let model = section.read("model", Item::word);
+        let chain = ai.as_slice();
+        self.warn_of_models(section, chain, model.as_deref(), use_search);
         let notification = ntfy::notification(section);
         let (style, text) = (text::style(section), text::choices(section));
         // Every key is read before any wrong one ends it: all errors at once.
@@ -206,6 +208,22 @@ impl<'r> Jobs<'r> {
             )),
             _ => item.bool(),
         })
+    }
+}
+
+impl Jobs<'_> {
+    /// Where the first kimi endpoint of the chain takes this job's words for others than they are meant.
+    fn warn_of_models(
+        &self,
+        section: &Section<'_>,
+        ai: &[Arc<str>],
+        model: Option<&str>,
+        use_search: Option<bool>,
+    ) {
+        let mut endpoints = ai.iter().filter_map(|name| self.endpoints.get(name));
+        if let Some(endpoint) = endpoints.find(|endpoint| endpoint.api == Api::Kimi) {
+            kimi::warn(section, model.unwrap_or(&endpoint.model), use_search);
+        }
     }
 }
 

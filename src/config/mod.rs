@@ -15,6 +15,7 @@ mod expand;
 mod item;
 mod job;
 mod keys;
+pub mod kimi;
 mod ledger;
 mod limits;
 mod locate;

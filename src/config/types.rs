@@ -109,7 +109,7 @@ pub struct Endpoint {
     pub model: String,
     /// The pool; empty only for openai (local servers).
     pub tokens: Vec<Token>,
-    /// Whether to search the web (kimi only); None is not sent.
+    /// Whether to search the web (kimi only), where the config says so: [`super::kimi::use_search`] knows the rest.
     pub use_search: Option<bool>,
     /// Whether answers are asked for in pieces; default true.
     pub stream: bool,
