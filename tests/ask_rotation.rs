@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use endpoint::{client, pool, shown};
 use insta::assert_snapshot;
 use promptcron::{
-    ask::{Attempt, Client, ErrorKind, Health, Next, Pool, Question, ask_in_turn},
+    ask::{Attempt, Client, ErrorKind, Health, Learned, Link, Next, Pool, Question, ask_along},
     clock::{Clock, Sleep},
     config::types::Api,
     model::Timestamp,
@@ -62,13 +62,12 @@ impl World {
     }
 
     async fn ask(&self) -> Attempt {
-        ask_in_turn(
-            &self.client,
-            &self.pool,
-            &Question::new("金价？"),
-            &self.clock,
-        )
-        .await
+        let link = Link {
+            client: &self.client,
+            pool: &self.pool,
+            question: Question::new("金价？"),
+        };
+        ask_along(&[link], None, &self.clock).await
     }
 
     fn health(&self) -> Vec<Health> {
@@ -123,8 +122,11 @@ async fn an_attempt_tells_of_each_of_its_tries() {
         ]
     );
     let since = "2026-11-23T04:00:00Z".parse().unwrap();
-    let changed: Vec<_> = attempt.changed.iter().map(|state| state.health).collect();
-    assert_eq!(changed, [Health::Suspect { since }, Health::Healthy]);
+    let learned = world.pool.lock().unwrap().learned();
+    let learned: Vec<_> = learned.tokens.iter().map(|state| state.health).collect();
+    assert_eq!(learned, [Health::Suspect { since }, Health::Healthy]);
+    let again = world.pool.lock().unwrap().learned();
+    assert_eq!(again, Learned::default(), "it is told once");
 }
 
 #[tokio::test]

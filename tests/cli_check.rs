@@ -99,6 +99,43 @@ fn a_good_config_is_told_job_by_job() {
 }
 
 #[test]
+fn a_chain_is_told_with_the_model_that_each_endpoint_is_asked_for() {
+    let place = Place::new(
+        r#"
+[ai.kimi]
+api = "kimi"
+base_url = "http://127.0.0.1:8000/v1"
+tokens = ["eyJhbGci-token-0001"]
+
+[ai.moonshot]
+api = "openai"
+base_url = "https://api.moonshot.cn/v1"
+model = "moonshot-v1-8k"
+
+[ntfy.phone]
+topic = "hotine"
+
+[[job]]
+name = "金价"
+cron = "0 8 * * *"
+timezone = "Asia/Shanghai"
+prompt = "今天的金价？"
+ai = ["kimi", "moonshot"]
+model = "kimi-k1"
+enabled = false
+"#,
+    );
+
+    let output = place.run(&["check"]);
+
+    insta::assert_snapshot!(output.stdout, @r"
+    金价: 0 8 * * * (Asia/Shanghai), kimi (model kimi-k1), else moonshot (model moonshot-v1-8k) → phone
+      not enabled
+    config.toml is valid: 1 job, 2 AI endpoints, 1 ntfy target; ledger promptcron.db
+    ");
+}
+
+#[test]
 fn live_asks_every_token_and_target_without_a_push() {
     let (kimi, openai) = (FakeKimi::start(), FakeOpenai::start());
     let ntfy = FakeNtfy::with(Settings {

@@ -168,8 +168,8 @@ fn the_smallest_file_is_filled_with_the_defaults() {
         (Duration::from_hours(1), Duration::from_hours(24))
     );
     assert_eq!(
-        (&*job.ai, job.targets.as_slice()),
-        ("kimi", ["phone".into()].as_slice())
+        (job.ai.as_slice(), job.targets.as_slice()),
+        (["kimi".into()].as_slice(), ["phone".into()].as_slice())
     );
     assert_eq!((job.enabled, job.style, job.use_search), (true, None, None));
     assert_eq!(job.text, TextChoices::default());
@@ -288,9 +288,11 @@ fn every_key_reaches_its_place() {
     assert_eq!(&*gold.prompt, "分析一下当前国内上海金价格 ${NOT_EXPANDED}");
     assert_eq!(gold.system.as_deref(), Some("你是分析师。"));
     assert_eq!(
-        (&*gold.ai, gold.model.as_deref(), gold.use_search),
-        ("kimi", Some("k1"), Some(true))
+        (gold.ai.as_slice(), gold.model.as_deref(), gold.use_search),
+        (["kimi".into()].as_slice(), Some("k1"), Some(true))
     );
+    let news = &config.jobs[1];
+    assert_eq!(news.ai, ["local".into(), "kimi".into()]);
     let targets: Vec<_> = gold.targets.iter().map(|name| &**name).collect();
     assert_eq!(targets, ["phone", "ntfy.sh/hotine"]);
     let notification = &gold.notification;

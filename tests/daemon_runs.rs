@@ -90,7 +90,7 @@ fn a_job_of_each_second_is_asked_and_pushed_once_a_second() {
         assert_eq!(due.timestamp_subsec_millis(), 0);
         let wanted = json!({
             "run": row["run"], "job": "金价", "scheduled_at": row["scheduled_at"], "trigger": "schedule",
-            "state": "delivered", "reason": null, "attempts": 1, "asked_ms": row["asked_ms"],
+            "state": "delivered", "reason": null, "ai": "kimi", "attempts": 1, "asked_ms": row["asked_ms"],
             "pushed_ms": row["pushed_ms"], "parts": 1,
         });
         assert_eq!(**row, wanted);

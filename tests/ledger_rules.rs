@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use promptcron::{
     config::Overlap,
     ledger::{
-        Access, Answered, Claim, Cut, Failure, Ledger, Letter, NewDelivery, NewNotice,
+        Access, Answered, AskedRow, Claim, Cut, Failure, Ledger, Letter, NewDelivery, NewNotice,
         NewOccurrence, Outcome, Planning, ScheduledJob, Step,
     },
     model::{RunId, Timestamp},
@@ -69,16 +69,14 @@ impl Desk {
         let claim = self.claim(second).await.pop().unwrap();
         let number = self.ledger.start_attempt(&claim, "kimi", at(second)).await;
         let answered = Answered {
-            number: number.unwrap(),
+            asked: AskedRow::bare(number.unwrap(), "kimi"),
+            instead_of: None,
             prompt: "金价？".to_owned(),
             answer: "涨".to_owned(),
             sources: None,
             cut_off: false,
             model: "kimi".to_owned(),
-            token_label: None,
             asked_ms: 1,
-            ai: "kimi".to_owned(),
-            tokens: Vec::new(),
         };
         let deliveries: Vec<_> = (1..=parts)
             .map(|part| delivery("answer", part, parts, at(second)))
@@ -216,12 +214,9 @@ async fn what_is_still_owed_is_not_pruned() {
     let claim = desk.claim(60).await.pop().unwrap();
     let number = desk.ledger.start_attempt(&claim, "kimi", at(60)).await;
     let failure = Failure {
-        number: number.unwrap(),
-        token_label: None,
+        asked: AskedRow::bare(number.unwrap(), "kimi"),
         error: "HTTP 500".to_owned(),
         next_attempt_at: None,
-        ai: "kimi".to_owned(),
-        tokens: Vec::new(),
     };
     let notice = notice(claim.run_id);
     let write = desk
@@ -257,12 +252,9 @@ async fn what_waits_for_an_instant_of_a_clock_that_was_ahead_waits_no_longer() {
     let claim = desk.claim(ahead).await.pop().unwrap();
     let number = ledger.start_attempt(&claim, "kimi", at(ahead)).await;
     let failure = Failure {
-        number: number.unwrap(),
-        token_label: None,
+        asked: AskedRow::bare(number.unwrap(), "kimi"),
         error: "HTTP 500".to_owned(),
         next_attempt_at: Some(at(ahead + 10)),
-        ai: "kimi".to_owned(),
-        tokens: Vec::new(),
     };
     let write = ledger.attempt_failed(&claim, &failure, None, at(ahead));
     write.await.unwrap();

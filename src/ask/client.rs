@@ -19,12 +19,15 @@ use super::{
     error::{AskError, Asked, Failure},
     http::{self, Reply},
     kimi,
-    kind::ErrorKind,
+    kind::{ErrorKind, Next},
     openai,
     redact::{Redactor, shown},
     wire,
 };
-use crate::config::types::{Api, Endpoint, Token};
+use crate::{
+    config::types::{Api, Endpoint, Token},
+    model::Timestamp,
+};
 
 /// The keys of a request that params cannot set: promptcron sets them itself.
 pub const RESERVED_PARAMS: [&str; 4] = ["model", "messages", "conversation_id", "stream"];
@@ -118,6 +121,7 @@ impl Client {
             completion = self.complete(completion, question, model, token).await;
         }
         Ok(Answer {
+            endpoint: self.endpoint.name.clone(),
             truncated: completion.is_truncated(),
             text: completion.text,
             sources: completion.sources,
@@ -231,6 +235,17 @@ impl Client {
     pub(super) fn exhausted(&self, question: &Question, words: String) -> AskError {
         let model = question.model.as_deref().unwrap_or(&self.endpoint.model);
         self.error(Failure::new(ErrorKind::Exhausted, None, words), model, None)
+    }
+
+    /// Nothing was asked, because the endpoint failed so often in a row that it is left alone until `until`.
+    pub(super) fn cooling(&self, question: &Question, failures: u32, until: Timestamp) -> AskError {
+        let model = question.model.as_deref().unwrap_or(&self.endpoint.model);
+        let until_text = until.format("%Y-%m-%dT%H:%M:%SZ");
+        let words =
+            format!("failed {failures} times in a row and is left alone until {until_text}");
+        let failure = Failure::new(ErrorKind::Cooling, None, words);
+        self.error(failure, model, None)
+            .with_next(Next::NextAttempt, Some(until))
     }
 
     fn asked(&self, model: &str, token: Option<&Token>) -> Arc<Asked> {

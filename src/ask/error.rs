@@ -56,13 +56,15 @@ pub(super) struct Asked {
 }
 
 /// Why there is no answer. Its Display names endpoint, model, token, status, the service's own words and the way out;
-/// no secret is in it, nor in its Debug.
+/// no secret is in it, nor in its Debug. A chain of endpoints has a line for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskError {
     failure: Box<Failure>,
     asked: Arc<Asked>,
     next: Next,
     retry_at: Option<Timestamp>,
+    /// Those of the endpoints that were asked before this one.
+    before: Vec<Self>,
 }
 
 impl AskError {
@@ -78,6 +80,26 @@ impl AskError {
             asked,
             next,
             retry_at: None,
+            before: Vec::new(),
+        }
+    }
+
+    /// The failures of a whole chain as one, in its order; at least one. Another attempt makes sense where it does for
+    /// any of them, and as soon as it does for the first of them.
+    pub(super) fn of_chain(mut failures: Vec<Self>) -> Self {
+        let may_pass = |error: &&Self| error.next != Next::GiveUp;
+        let next = match failures.iter().find(may_pass) {
+            Some(_) => Next::NextAttempt,
+            None => Next::GiveUp,
+        };
+        // None, which is at once, comes before every instant.
+        let retry_at = failures.iter().filter(may_pass).map(|e| e.retry_at).min();
+        let last = failures.pop().expect("a chain has at least one endpoint");
+        Self {
+            next,
+            retry_at: retry_at.flatten(),
+            before: failures,
+            ..last
         }
     }
 
@@ -132,7 +154,9 @@ impl AskError {
     /// (kimi's 不合规 line): a run whose last attempt ended so too is given up.
     #[must_use]
     pub fn is_final_when_repeated(&self) -> bool {
-        self.kind() == ErrorKind::Stopped
+        let is_final =
+            |error: &Self| error.next == Next::GiveUp || error.kind() == ErrorKind::Stopped;
+        self.kind() == ErrorKind::Stopped && self.before.iter().all(is_final)
     }
 
     /// The HTTP status; None when no reply came.
@@ -164,6 +188,9 @@ impl std::error::Error for AskError {}
 
 impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for error in &self.before {
+            writeln!(f, "{error}")?;
+        }
         let Asked {
             endpoint,
             base_url,

@@ -50,6 +50,8 @@ pub enum ErrorKind {
     Garbled,
     /// Nothing was asked: no token of the pool may be used now.
     Exhausted,
+    /// Nothing was asked: the endpoint failed too often in a row.
+    Cooling,
 }
 
 impl ErrorKind {
@@ -78,6 +80,7 @@ impl ErrorKind {
             Self::Blocked => "blocked",
             Self::Garbled => "garbled",
             Self::Exhausted => "exhausted",
+            Self::Cooling => "cooling",
         }
     }
 
@@ -101,7 +104,8 @@ impl ErrorKind {
             | Self::Stopped
             | Self::Blocked
             | Self::Garbled
-            | Self::Exhausted => Next::NextAttempt,
+            | Self::Exhausted
+            | Self::Cooling => Next::NextAttempt,
             Self::BadRequest | Self::NotFound | Self::Filtered | Self::NotTheApi => Next::GiveUp,
         }
     }
@@ -151,8 +155,8 @@ pub enum Pause {
 pub enum Next {
     /// Another token of the pool, at once, inside the same attempt.
     AnotherToken,
-    /// The fallback endpoint, else the run's next attempt.
+    /// The next endpoint of the job's chain, else the run's next attempt.
     NextAttempt,
-    /// Nothing: asking again would fail again.
+    /// The next endpoint of the job's chain, else nothing: asking this one again would fail again.
     GiveUp,
 }

@@ -3,13 +3,15 @@
 //! - [`Client`]: one endpoint; one request, one [`Answer`] or one [`AskError`]. It decides nothing.
 //! - [`AskError`]: what went wrong, in words a user can act on, and what follows for the token and the run.
 //! - [`Pool`]: the tokens of one endpoint and what is known of each. Pure: every method is told the instant.
-//! - [`ask_in_turn`]: one attempt, which asks with one token after the other until one gets an answer.
+//! - [`ask_along`]: one attempt along a job's chain of endpoints, with one token after the other, until one gets an
+//!   answer.
 //!
 //! `kimi` and `openai` hold the two wire forms, `wire` stands before both; `stream` gathers an answer that comes in
 //! pieces, `sources` tells search results from the text, `http` knows what is below. Nothing here knows the ledger:
-//! whoever asks keeps the [`TokenState`]s that an attempt hands back.
+//! whoever asks keeps what each [`Pool`] has learned.
 
 mod advice;
+mod chain;
 mod classify;
 mod client;
 mod completion;
@@ -26,13 +28,13 @@ mod sources;
 mod stream;
 mod wire;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+pub use chain::{Attempt, Link, Try, ask_along};
 pub use client::{Client, ClientError, Probe, RESERVED_PARAMS};
 pub use error::AskError;
 pub use kind::{ErrorKind, Next, Pause, TokenEffect};
-pub use pool::{Asked, Availability, EndpointState, Health, Pool, Take, TokenState};
-pub use rotate::{Attempt, Try, ask_in_turn};
+pub use pool::{Asked, Availability, EndpointState, Health, Learned, Pool, Take, TokenState};
 pub use sources::Source;
 pub use wire::read_stream;
 
@@ -76,6 +78,8 @@ impl Question {
 /// What came back: never empty, never a refusal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
+    /// The `[ai.NAME]` that gave it.
+    pub endpoint: Arc<str>,
     /// The Markdown as the service sent it, any thinking included, and without kimi's search results.
     pub text: String,
     /// kimi: the pages that its search found, in the order in which it lists them.

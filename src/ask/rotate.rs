@@ -1,153 +1,100 @@
-//! One attempt: one token after the other, until one gets an answer or there is no point in going on.
+//! One endpoint's part of an attempt: one token after the other, until one gets an answer or there is no point in
+//! going on.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use chrono::TimeDelta;
+use std::sync::Arc;
 
 use super::{
-    Answer, Client, Question,
+    Answer,
+    chain::{Link, Try},
     error::AskError,
-    kind::{ErrorKind, Next},
-    pool::{Asked, Availability, Pool, Take, TokenState},
+    kind::Next,
+    pool::{Asked, Availability, Take},
 };
 use crate::{clock::Clock, config::types::Token, model::Timestamp};
 
-/// What an attempt came to.
-#[derive(Debug)]
-pub struct Attempt {
-    /// The answer, or the failure that ended the attempt: its `next_step` is the next attempt, not before `retry_at`
-    /// where that is set, or none.
-    pub result: Result<Answer, AskError>,
-    /// Every request, in order; the last one's token got the answer or failed last.
-    pub tries: Vec<Try>,
-    /// The states of the tokens that were used, to be kept.
-    pub changed: Vec<TokenState>,
-}
-
-/// One request of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Try {
-    /// The token's label; None without a token.
-    pub token: Option<Arc<str>>,
-    /// What went wrong, if anything.
-    pub error: Option<(ErrorKind, String)>,
-    /// When the request began.
-    pub started_at: Timestamp,
-    /// When its outcome was known.
-    pub finished_at: Timestamp,
-}
-
-impl Attempt {
-    /// The label of the token that got the answer, or that failed last.
-    #[must_use]
-    pub fn token(&self) -> Option<&str> {
-        self.tries.last()?.token.as_deref()
-    }
-
-    /// How long its requests took together.
-    #[must_use]
-    pub fn asked(&self) -> TimeDelta {
-        let of = |tried: &Try| tried.finished_at - tried.started_at;
-        self.tries.iter().map(of).sum()
-    }
-}
-
 /// Asks with the token whose turn it is; one that fails for a reason of its own gives way to the next at once.
 ///
-/// Each token is asked with once at most. The pool is locked for moments only, never while a request is under way.
-pub async fn ask_in_turn(
-    client: &Client,
-    pool: &Mutex<Pool>,
-    question: &Question,
+/// Each token is asked with once at most; `tries` grows by each request. The pool is locked for moments only, never
+/// while a request is under way.
+pub(super) async fn ask_in_turn(
+    link: &Link<'_>,
+    tries: &mut Vec<Try>,
     clock: &dyn Clock,
-) -> Attempt {
-    let mut turns = Turns::default();
-    let result = loop {
-        let Some(token) = turns.take(&mut lock(pool), clock.now()) else {
-            let now = clock.now();
-            break Err(turns.last_word(client, &lock(pool), question, now));
+) -> Result<Answer, AskError> {
+    let mut turns = Turns {
+        link,
+        tried: Vec::new(),
+        is_first: true,
+        failure: None,
+    };
+    loop {
+        let Some(token) = turns.take(clock.now()) else {
+            return Err(turns.last_word(clock.now()));
         };
         let started_at = clock.now();
-        let result = client.ask(question, token.as_ref()).await;
+        let result = link.client.ask(&link.question, token.as_ref()).await;
         let asked = Asked {
             started_at,
             finished_at: clock.now(),
         };
-        turns.note(&mut lock(pool), token.as_ref(), &result, asked);
+        tries.push(turns.note(token.as_ref(), &result, asked));
         match result {
             Err(error) if error.next_step() == Next::AnotherToken => turns.failure = Some(error),
-            result => break result,
+            result => return result,
         }
-    };
-    Attempt {
-        result,
-        tries: turns.tries,
-        changed: turns.changed,
     }
 }
 
-/// A panic elsewhere leaves the pool whole: each of its methods ends in a state that holds.
-fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
-    pool.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// An attempt so far.
-#[derive(Default)]
-struct Turns {
+/// An endpoint's part so far.
+struct Turns<'a> {
+    link: &'a Link<'a>,
     /// The fingerprints of the tokens that had their turn.
     tried: Vec<Arc<str>>,
-    tries: Vec<Try>,
-    changed: Vec<TokenState>,
+    is_first: bool,
     /// The last token's own failure.
     failure: Option<AskError>,
 }
 
-impl Turns {
+impl Turns<'_> {
     /// The next token, or no token for a pool that is empty; None when all have had their turn.
-    fn take(&mut self, pool: &mut Pool, now: Timestamp) -> Option<Option<Token>> {
-        let token = match pool.take(&self.tried, now) {
+    fn take(&mut self, now: Timestamp) -> Option<Option<Token>> {
+        let token = match self.link.pool().take(&self.tried, now) {
             Take::Token(token) => Some(token),
-            Take::Anonymous if self.tries.is_empty() => None,
+            Take::Anonymous if self.is_first => None,
             Take::Anonymous | Take::Nobody => return None,
         };
+        self.is_first = false;
         self.tried
             .extend(token.as_ref().map(|token| token.fingerprint.clone()));
         Some(token)
     }
 
-    fn note(
-        &mut self,
-        pool: &mut Pool,
-        token: Option<&Token>,
-        result: &Result<Answer, AskError>,
-        asked: Asked,
-    ) {
-        let changed = match result {
+    fn note(&self, token: Option<&Token>, result: &Result<Answer, AskError>, asked: Asked) -> Try {
+        let mut pool = self.link.pool();
+        match result {
             Ok(_) => pool.record_answer(token, asked),
             Err(error) => pool.record_failure(token, error, asked),
-        };
-        self.changed.extend(changed);
-        self.tries.push(Try {
+        }
+        Try {
+            endpoint: self.link.client.endpoint().name.clone(),
             token: token.map(|token| token.label.clone()),
             error: result.as_ref().err().map(|e| (e.kind(), e.to_string())),
             started_at: asked.started_at,
             finished_at: asked.finished_at,
-        });
+        }
     }
 
-    /// The failure of an attempt that has no token left, and when asking again makes sense, if ever.
-    fn last_word(
-        &mut self,
-        client: &Client,
-        pool: &Pool,
-        question: &Question,
-        now: Timestamp,
-    ) -> AskError {
+    /// The failure of an endpoint that has no token left, and when asking again makes sense, if ever.
+    fn last_word(&mut self, now: Timestamp) -> AskError {
+        let pool = self.link.pool();
         let (next, retry_at) = match pool.availability(now) {
             Availability::Now => (Next::NextAttempt, None),
             Availability::At(until) => (Next::NextAttempt, Some(until)),
             Availability::Never => (Next::GiveUp, None),
         };
+        let Link {
+            client, question, ..
+        } = self.link;
         self.failure
             .take()
             .unwrap_or_else(|| client.exhausted(question, pool.describe(now)))

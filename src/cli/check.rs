@@ -30,7 +30,7 @@ pub(super) fn run(config: &Config, args: &CheckArgs) -> Result<(), Failure> {
         say!("warning: {warning}");
     }
     for job in &config.jobs {
-        print_job(job)?;
+        print_job(config, job)?;
     }
     let targets = config.targets.values();
     let webhooks = targets.filter(|target| target.webhook().is_some()).count();
@@ -53,7 +53,7 @@ fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
-fn print_job(job: &Job) -> io::Result<()> {
+fn print_job(config: &Config, job: &Job) -> io::Result<()> {
     let zone = job.schedule.zone();
     let style = job
         .style
@@ -63,7 +63,7 @@ fn print_job(job: &Job) -> io::Result<()> {
         "{}: {} ({zone}), {} → {}{style}",
         job.name,
         job.schedule,
-        job.ai,
+        chain(config, job),
         targets.join(", ")
     );
     if !job.enabled {
@@ -78,6 +78,25 @@ fn print_job(job: &Job) -> io::Result<()> {
         say!("  {}", instant::local(at, zone));
     }
     Ok(())
+}
+
+/// Who is asked; of several each with its model, for a job's own counts only where it is known.
+fn chain(config: &Config, job: &Job) -> String {
+    let endpoints: Vec<&Endpoint> = (job.ai.iter())
+        .filter_map(|name| config.endpoints.get(name).map(AsRef::as_ref))
+        .collect();
+    let named = |endpoint: &&Endpoint| match endpoints.as_slice() {
+        [] | [_] => endpoint.name.to_string(),
+        [first, ..] => {
+            let model = job.model_at(endpoint, first).unwrap_or(&endpoint.model);
+            format!("{} (model {model})", endpoint.name)
+        }
+    };
+    endpoints
+        .iter()
+        .map(named)
+        .collect::<Vec<_>>()
+        .join(", else ")
 }
 
 fn style_word(style: Style) -> &'static str {

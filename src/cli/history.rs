@@ -31,6 +31,10 @@ pub(super) struct Line {
     trigger: String,
     state: String,
     reason: Option<String>,
+    ai: Option<String>,
+    /// The first endpoint of the job's chain, where `ai` answered in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead_of: Option<String>,
     attempts: i64,
     asked_ms: Option<i64>,
     pushed_ms: Option<i64>,
@@ -52,6 +56,8 @@ impl From<&HistoryRow> for Line {
             trigger: row.trigger.clone(),
             state: row.state.clone(),
             reason: row.reason.clone(),
+            ai: row.ai.clone(),
+            instead_of: row.instead_of.clone(),
             attempts: row.attempts,
             asked_ms: row.asked_ms,
             pushed_ms: row.pushed_ms,
@@ -119,7 +125,7 @@ fn cells(records: &Records, row: &HistoryRow) -> Vec<String> {
     ]
 }
 
-/// `skipped(overlap)`, `missed(window) x 24`; a reason that is a sentence has a column of its own.
+/// `skipped(overlap)`, `missed(window) x 24`, `delivered (by moonshot for kimi)`; a reason that is a sentence has a column of its own.
 fn state(row: &HistoryRow) -> String {
     let manual = if row.trigger == "manual" {
         " (by hand)"
@@ -133,7 +139,11 @@ fn state(row: &HistoryRow) -> String {
     } else {
         String::new()
     };
-    format!("{}{reason}{many}{manual}", row.state)
+    let fallback = match (&row.ai, &row.instead_of) {
+        (Some(ai), Some(first)) => format!(" (by {ai} for {first})"),
+        _ => String::new(),
+    };
+    format!("{}{reason}{many}{fallback}{manual}", row.state)
 }
 
 /// The first line of a reason that is a sentence: the last column, so that nothing needs to be cut.

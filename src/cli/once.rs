@@ -10,7 +10,7 @@ use crate::{
     ask::{self, Answer},
     clock::SystemClock,
     config::{Config, Job},
-    daemon::{self, Ended, Engine, LEASE, Owner, Parcel, Revision, Stop},
+    daemon::{self, Chain, Ended, Engine, LEASE, Owner, Parcel, Revision, Stop},
     ledger::{Access, Claim, Ledger, Shown},
     model::RunState,
 };
@@ -44,10 +44,8 @@ pub(super) fn run(config: Config, args: &OnceArgs) -> Result<(), Failure> {
 async fn dry_run(config: Config, name: &str) -> Result<(), Failure> {
     let revision = Revision::new(config)?;
     let job = revision.job(name).context("the job is gone")?;
-    let endpoint = revision.endpoint(&job.ai)?;
-    let question = daemon::question(job);
-    let asking = ask::ask_in_turn(&endpoint.client, &endpoint.pool, &question, &SystemClock);
-    let answer = asking
+    let links = Chain::of(job, &revision)?.links();
+    let answer = ask::ask_along(&links, None, &SystemClock)
         .await
         .result
         .map_err(|error| anyhow!("job {name}: {error}"))?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Failure, history::Line, instant, out::say, records::Records};
 use crate::{
     ask::Source,
-    ledger::{Access, AttemptRow, DeliveryRow, Shown},
+    ledger::{Access, AttemptRow, DeliveryRow, RequestRow, Shown},
     model::{RunId, from_ms},
 };
 
@@ -44,6 +44,16 @@ struct Attempt {
     ai: String,
     token: Option<String>,
     error: Option<String>,
+    requests: Vec<Request>,
+}
+
+#[derive(Serialize)]
+struct Request {
+    ai: String,
+    token: Option<String>,
+    started_at: String,
+    finished_at: String,
+    error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -62,9 +72,12 @@ struct Delivery {
     error: Option<String>,
 }
 
-impl From<AttemptRow> for Attempt {
-    fn from(row: AttemptRow) -> Self {
+impl Attempt {
+    fn new(row: AttemptRow, requests: &[(i64, RequestRow)]) -> Self {
         Self {
+            requests: of_attempt(requests, row.number)
+                .map(Request::from)
+                .collect(),
             number: row.number,
             started_at: instant::utc(from_ms(row.started_at)),
             finished_at: row.finished_at.map(|at| instant::utc(from_ms(at))),
@@ -74,6 +87,24 @@ impl From<AttemptRow> for Attempt {
             error: row.error,
         }
     }
+}
+
+impl From<&RequestRow> for Request {
+    fn from(row: &RequestRow) -> Self {
+        Self {
+            ai: row.ai.clone(),
+            token: row.token_label.clone(),
+            started_at: instant::utc(from_ms(row.started_at)),
+            finished_at: instant::utc(from_ms(row.finished_at)),
+            error: row.error.clone(),
+        }
+    }
+}
+
+/// The requests of one attempt.
+fn of_attempt(requests: &[(i64, RequestRow)], number: i64) -> impl Iterator<Item = &RequestRow> {
+    let of_it = requests.iter().filter(move |(of, _)| *of == number);
+    of_it.map(|(_, request)| request)
 }
 
 /// The message without the topic, which is the config's and not the ledger's.
@@ -112,7 +143,9 @@ impl From<Shown> for Page {
             prompt: shown.prompt,
             answer: shown.answer,
             cut_off: shown.cut_off,
-            attempt_rows: shown.attempts.into_iter().map(Attempt::from).collect(),
+            attempt_rows: (shown.attempts.into_iter())
+                .map(|row| Attempt::new(row, &shown.requests))
+                .collect(),
             deliveries: shown.deliveries.into_iter().map(Delivery::from).collect(),
         }
     }
@@ -165,20 +198,7 @@ fn print(records: &Records, shown: &Shown) -> io::Result<()> {
         );
     }
     for attempt in &shown.attempts {
-        let token = attempt
-            .token_label
-            .as_deref()
-            .map_or_else(String::new, |token| format!(", token {token}"));
-        say!(
-            "\nattempt {}: {}, {} (ai.{}{token})",
-            attempt.number,
-            attempt.outcome,
-            local(attempt.started_at),
-            attempt.ai
-        );
-        if let Some(error) = &attempt.error {
-            say!("{error}");
-        }
+        print_attempt(attempt, &shown.requests, &local)?;
     }
     let answer = if shown.cut_off {
         "answer, cut off by the AI's length limit"
@@ -204,6 +224,39 @@ fn print_sources(sources: &[Source]) -> io::Result<()> {
     say!("\n--- sources");
     for source in sources {
         say!("{}. {}\n   {}", source.number, source.title, source.url);
+    }
+    Ok(())
+}
+
+/// An attempt, and each of its requests that another one followed: the last one's outcome is its own.
+fn print_attempt(
+    attempt: &AttemptRow,
+    requests: &[(i64, RequestRow)],
+    local: &impl Fn(i64) -> String,
+) -> io::Result<()> {
+    let token = attempt
+        .token_label
+        .as_deref()
+        .map_or_else(String::new, |token| format!(", token {token}"));
+    say!(
+        "\nattempt {}: {}, {} (ai.{}{token})",
+        attempt.number,
+        attempt.outcome,
+        local(attempt.started_at),
+        attempt.ai
+    );
+    let errors: Vec<&str> = of_attempt(requests, attempt.number)
+        .filter_map(|request| request.error.as_deref())
+        .collect();
+    let own = attempt.error.as_deref();
+    for error in errors
+        .iter()
+        .filter(|error| own.is_none_or(|own| !own.contains(**error)))
+    {
+        say!("before: {error}");
+    }
+    if let Some(error) = own {
+        say!("{error}");
     }
     Ok(())
 }

@@ -328,7 +328,7 @@ fn job(job: &Job) -> Fields {
     fields.extend([
         ("prompt", hidden(&job.prompt)),
         ("system", job.system.as_ref().and_then(hidden)),
-        ("ai", text(&job.ai)),
+        ("ai", text(job.ai.join(", "))),
         ("model", job.model.as_ref().and_then(text)),
         ("use_search", job.use_search.and_then(text)),
         ("to", text(job.targets.join(", "))),

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use toml::de::DeValue;
 
 use super::{
+    chain,
     defined::Defined,
     item::Item,
     kimi, ntfy,
@@ -74,8 +75,8 @@ impl<'r> Jobs<'r> {
         let schedule = self.schedule(section, enabled);
         let prompt = self.prompt(section);
         let system = section.read("system", |item| self.verbatim(item));
-        let ai = self.endpoint(section);
-        let use_search = self.use_search(section, ai.as_ref());
+        let ai = chain::read(self.endpoints, section);
+        let use_search = self.use_search(section, ai.as_deref());
         let targets = self.targets.of_job(section);
         let attach_long = |names: &Vec<_>| self.targets.attach_long(names);
         if targets.as_ref().is_some_and(attach_long) {
@@ -88,7 +89,7 @@ impl<'r> Jobs<'r> {
         let retry_for = section.read("retry_for", Item::duration);
         let push_retry_for = section.read("push_retry_for", Item::duration);
         let model = section.read("model", Item::word);
-        let chain = ai.as_slice();
+        let chain = ai.as_deref().unwrap_or_default();
         self.warn_of_models(section, chain, model.as_deref(), use_search);
         let notification = ntfy::notification(section);
         let (style, text) = (text::style(section), text::choices(section));
@@ -192,21 +193,23 @@ impl<'r> Jobs<'r> {
         Ok(self.reading.intern(text))
     }
 
-    fn endpoint(&self, section: &Section<'_>) -> Option<Arc<str>> {
-        match section.item("ai") {
-            Some(item) => self.endpoints.refer(&item),
-            None => self.endpoints.only(section),
-        }
-    }
-
-    fn use_search(&self, section: &Section<'_>, ai: Option<&Arc<str>>) -> Option<bool> {
-        let endpoint = ai.and_then(|name| self.endpoints.get(name));
-        section.read("use_search", |item| match endpoint {
-            Some(endpoint) if endpoint.api == Api::Openai => Err(format!(
-                "[ai.{}] is not of api = \"kimi\", which alone knows it; remove it",
-                endpoint.name
+    /// An error where no endpoint of the chain knows it; at the others it does not count.
+    fn use_search(&self, section: &Section<'_>, ai: Option<&[Arc<str>]>) -> Option<bool> {
+        let chain = ai.unwrap_or_default();
+        let knows_it = |name: &Arc<str>| {
+            let endpoint = self.endpoints.get(name);
+            endpoint.is_none_or(|endpoint| endpoint.api == Api::Kimi)
+        };
+        section.read("use_search", |item| match chain {
+            [] => item.bool(),
+            _ if chain.iter().any(knows_it) => item.bool(),
+            [only] => Err(format!(
+                "[ai.{only}] is not of api = \"kimi\", which alone knows it; remove it"
             )),
-            _ => item.bool(),
+            _ => Err(
+                "none of the endpoints is of api = \"kimi\", which alone knows it; remove it"
+                    .to_owned(),
+            ),
         })
     }
 }
@@ -220,8 +223,11 @@ impl Jobs<'_> {
         model: Option<&str>,
         use_search: Option<bool>,
     ) {
-        let mut endpoints = ai.iter().filter_map(|name| self.endpoints.get(name));
-        if let Some(endpoint) = endpoints.find(|endpoint| endpoint.api == Api::Kimi) {
+        let is_kimi = |endpoint: &Arc<Endpoint>| endpoint.api == Api::Kimi;
+        let endpoints: Vec<_> = ai.iter().map(|name| self.endpoints.get(name)).collect();
+        // A model of the job's own is the first endpoint's.
+        let model = model.filter(|_| endpoints.first().copied().flatten().is_some_and(is_kimi));
+        if let Some(endpoint) = endpoints.into_iter().flatten().find(|e| is_kimi(e)) {
             kimi::warn(section, model.unwrap_or(&endpoint.model), use_search);
         }
     }

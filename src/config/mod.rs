@@ -6,6 +6,7 @@
 
 mod ai;
 mod body;
+mod chain;
 mod defined;
 mod diff;
 mod duration;

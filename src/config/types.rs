@@ -381,8 +381,8 @@ pub struct Job {
     pub prompt: Arc<str>,
     /// A system prompt before it.
     pub system: Option<Arc<str>>,
-    /// The `[ai.NAME]` that is asked.
-    pub ai: Arc<str>,
+    /// The `[ai.NAME]` that is asked first, and those that are asked where the ones before cannot answer.
+    pub ai: Vec<Arc<str>>,
     /// Instead of the endpoint's model.
     pub model: Option<String>,
     /// Instead of the endpoint's.

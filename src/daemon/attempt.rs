@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     backoff,
+    chain::Chain,
     deliver::shown,
     engine::Engine,
     notices::{Notice, Why, tidings},
@@ -14,9 +15,9 @@ use super::{
     revision::Revision,
 };
 use crate::{
-    ask::{self, Answer, AskError, Attempt, Next, Question, TokenState},
+    ask::{self, Answer, AskError, Attempt, Next},
     config::Job,
-    ledger::{Answered, AttemptRow, Claim, Failure, NewNotice, TokenRow},
+    ledger::{Answered, AskedRow, AttemptRow, Claim, Failure, NewNotice},
     model::{RunState, Timestamp},
 };
 
@@ -28,16 +29,6 @@ struct Running<'a> {
     claim: &'a Claim,
     /// The attempt's number.
     number: i64,
-}
-
-/// What an attempt leaves besides its result.
-struct Asked {
-    /// The last token's label.
-    token: Option<String>,
-    /// What it taught of its tokens.
-    tokens: Vec<TokenRow>,
-    /// How long its requests took together.
-    asked_ms: i64,
 }
 
 /// How a run's attempt ended.
@@ -76,7 +67,7 @@ pub async fn carry_out(engine: Arc<Engine>, claim: Claim) -> anyhow::Result<Ende
     let begin = || {
         engine
             .ledger
-            .start_attempt(&claim, &job.ai, engine.clock.now())
+            .start_attempt(&claim, &job.ai[0], engine.clock.now())
     };
     let Some(number) = engine.persist(begin).await? else {
         return Ok(Ended::Interrupted);
@@ -91,18 +82,6 @@ pub async fn carry_out(engine: Arc<Engine>, claim: Claim) -> anyhow::Result<Ende
     running.attempt().await
 }
 
-/// The question of a job.
-#[must_use]
-pub fn question(job: &Job) -> Question {
-    Question {
-        prompt: job.prompt.to_string(),
-        system: job.system.as_deref().map(str::to_owned),
-        model: job.model.clone(),
-        use_search: job.use_search,
-        ..Question::default()
-    }
-}
-
 /// An answer's sources as the ledger keeps them.
 fn sources(answer: &Answer) -> Option<String> {
     let sources = &answer.sources;
@@ -114,46 +93,34 @@ fn has_failed(attempts: &[AttemptRow]) -> bool {
     attempts.iter().any(|attempt| attempt.outcome == "failed")
 }
 
-/// The states of tokens as the ledger keeps them.
-fn token_rows(states: &[TokenState]) -> Vec<TokenRow> {
-    states
-        .iter()
-        .filter_map(|state| {
-            Some(TokenRow {
-                fingerprint: state.fingerprint.to_string(),
-                state: serde_json::to_string(state).ok()?,
-            })
-        })
-        .collect()
-}
-
 impl Running<'_> {
     async fn attempt(&self) -> anyhow::Result<Ended> {
-        let question = question(self.job);
-        let Some(attempt) = self.ask(&question).await? else {
+        let chain = Chain::of(self.job, self.revision)?;
+        let Some(attempt) = self.ask(&chain).await else {
             return self.interrupted().await;
         };
         self.log_tries(&attempt);
-        let asked = Asked {
-            token: attempt.token().map(str::to_owned),
-            tokens: token_rows(&attempt.changed),
-            asked_ms: attempt.asked().num_milliseconds(),
-        };
+        let asked = chain.asked(self.number, &attempt);
+        let asked_ms = attempt.asked().num_milliseconds();
         match attempt.result {
-            Ok(answer) => self.answered(question, answer, asked).await,
-            Err(error) => self.failed(error, asked).await,
+            Ok(answer) => self.answered(answer, asked).await,
+            Err(error) => self.failed(error, asked, asked_ms).await,
         }
     }
 
     /// None: interrupted.
-    async fn ask(&self, question: &Question) -> anyhow::Result<Option<Attempt>> {
-        let endpoint = self.revision.endpoint(&self.job.ai)?;
-        let clock = &*self.engine.clock;
-        let asking = ask::ask_in_turn(&endpoint.client, &endpoint.pool, question, clock);
-        Ok(tokio::select! {
-            attempt = asking => Some(attempt),
+    async fn ask(&self, chain: &Chain<'_>) -> Option<Attempt> {
+        let links = chain.links();
+        let patience = (!self.engine.tries_once).then(|| self.deadline());
+        tokio::select! {
+            attempt = ask::ask_along(&links, patience, &*self.engine.clock) => Some(attempt),
             () = self.engine.stop.interrupting() => None,
-        })
+        }
+    }
+
+    /// No attempt begins after it.
+    fn deadline(&self) -> Timestamp {
+        self.claim.first_claimed_at() + self.job.retry_for
     }
 
     async fn interrupted(&self) -> anyhow::Result<Ended> {
@@ -169,26 +136,19 @@ impl Running<'_> {
         Ok(Ended::Interrupted)
     }
 
-    async fn answered(
-        &self,
-        question: Question,
-        answer: Answer,
-        asked: Asked,
-    ) -> anyhow::Result<Ended> {
+    async fn answered(&self, answer: Answer, asked: AskedRow) -> anyhow::Result<Ended> {
         let engine = self.engine;
         let now = engine.clock.now();
         let key = outbox::RunKey::of(self.claim);
         let deliveries = outbox::compose(&self.revision.config, self.job, &key, &answer, now);
         let answered = Answered {
-            number: self.number,
-            prompt: question.prompt,
+            asked,
+            prompt: self.job.prompt.to_string(),
             sources: sources(&answer),
             cut_off: answer.truncated,
+            instead_of: self.job.instead_of(&answer.endpoint).map(str::to_owned),
             answer: answer.text,
             model: answer.model,
-            token_label: asked.token,
-            ai: self.job.ai.to_string(),
-            tokens: asked.tokens,
             asked_ms: i64::try_from(answer.asked.as_millis()).unwrap_or(i64::MAX),
         };
         engine
@@ -202,7 +162,12 @@ impl Running<'_> {
         Ok(Ended::Answered)
     }
 
-    async fn failed(&self, error: AskError, asked: Asked) -> anyhow::Result<Ended> {
+    async fn failed(
+        &self,
+        error: AskError,
+        asked: AskedRow,
+        asked_ms: i64,
+    ) -> anyhow::Result<Ended> {
         let engine = self.engine;
         let now = engine.clock.now();
         let attempts = engine.ledger.attempts(self.claim.run_id).await?;
@@ -213,12 +178,9 @@ impl Running<'_> {
             Next::NextAttempt | Next::AnotherToken => self.next_attempt(&attempts, &error),
         };
         let failure = Failure {
-            number: self.number,
-            token_label: asked.token,
+            asked,
             error: error.to_string(),
             next_attempt_at,
-            ai: self.job.ai.to_string(),
-            tokens: asked.tokens,
         };
         let notice = match next_attempt_at {
             // Whoever asked by hand reads the error on the terminal.
@@ -235,7 +197,7 @@ impl Running<'_> {
         engine.deliverer.notify_one();
         // Whoever asked by hand reads it on the terminal.
         if !engine.tries_once {
-            self.log_failure(&failure, asked.asked_ms);
+            self.log_failure(&failure, asked_ms);
         }
         Ok(match next_attempt_at {
             Some(_) => Ended::Again(error),
@@ -259,31 +221,36 @@ impl Running<'_> {
             .iter()
             .filter(|attempt| attempt.outcome != "interrupted");
         let failed = i64::try_from(counted.count()).unwrap_or(i64::MAX);
-        let deadline = self.claim.first_claimed_at() + self.job.retry_for;
         let now = self.engine.clock.now();
-        backoff::next_ask(now, failed, deadline, error.retry_at(), backoff::roll())
+        backoff::next_ask(
+            now,
+            failed,
+            self.deadline(),
+            error.retry_at(),
+            backoff::roll(),
+        )
     }
 
-    /// The tokens that were tried in vain, each with its reason.
+    /// The requests that were made in vain, each with its reason and what is asked instead.
     fn log_tries(&self, attempt: &Attempt) {
         let (job, run) = (self.job.name.as_str(), self.claim.run_id);
-        let last = attempt.tries.len().saturating_sub(1);
-        for tried in attempt.tries.iter().take(last) {
-            if let Some((kind, error)) = &tried.error {
-                warn!(
-                    job,
-                    run,
-                    kind = kind.as_str(),
-                    error,
-                    "another token is asked"
-                );
+        for (tried, next) in attempt.tries.iter().zip(attempt.tries.iter().skip(1)) {
+            let Some((kind, error)) = &tried.error else {
+                continue;
+            };
+            let kind = kind.as_str();
+            if tried.endpoint == next.endpoint {
+                warn!(job, run, kind, error, "another token is asked");
+            } else {
+                let next = next.endpoint.as_ref();
+                warn!(job, run, kind, error, next, "the next endpoint is asked");
             }
         }
     }
 
     fn log_failure(&self, failure: &Failure, asked_ms: i64) {
         let (job, run, attempt) = (self.job.name.as_str(), self.claim.run_id, self.number);
-        let (error, token) = (&failure.error, failure.token_label.as_deref());
+        let (error, token) = (&failure.error, failure.asked.token_label.as_deref());
         if let Some(at) = failure.next_attempt_at {
             let next_attempt_at = shown(at);
             warn!(job, run, attempt, next_attempt_at, error, "asking failed");

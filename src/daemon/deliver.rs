@@ -359,7 +359,7 @@ mod tests {
     use crate::{
         clock::SystemClock,
         daemon::fixture,
-        ledger::{Answered, NewDelivery},
+        ledger::{Answered, AskedRow, NewDelivery},
         push::Message,
     };
 
@@ -375,16 +375,14 @@ mod tests {
         let claim = claim.await.unwrap();
         let number = ledger.start_attempt(&claim, "kimi", now).await.unwrap();
         let answered = Answered {
-            number,
+            asked: AskedRow::bare(number, "kimi"),
+            instead_of: None,
             prompt: "金价？".to_owned(),
             answer: "涨".to_owned(),
             sources: None,
             cut_off: false,
             model: "kimi".to_owned(),
-            token_label: None,
             asked_ms: 1,
-            ai: "kimi".to_owned(),
-            tokens: Vec::new(),
         };
         let deliveries = [NewDelivery {
             kind: "answer",

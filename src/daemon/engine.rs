@@ -134,19 +134,24 @@ impl Engine {
         self.revision.borrow().clone()
     }
 
-    /// Takes up what the ledger knows of the tokens, so that a restart resets no rest.
+    /// Takes up what the ledger knows of endpoints and tokens, so that a restart resets no rest.
     ///
     /// # Errors
     /// The ledger could not be read.
     pub async fn restore_tokens(&self) -> Result<(), LedgerError> {
         for (name, endpoint) in &self.revision().endpoints {
             let rows = self.ledger.tokens(name).await?;
+            let base_url = endpoint.client.endpoint().base_url.as_str();
+            let known = self.ledger.endpoint(name, base_url).await?;
             // A state that an older version wrote differently begins anew.
             let states = rows
                 .iter()
                 .filter_map(|row| serde_json::from_str(&row.state).ok());
             let mut pool = endpoint.pool();
             pool.restore(states.collect::<Vec<_>>());
+            if let Some(state) = known.and_then(|known| serde_json::from_str(&known).ok()) {
+                pool.restore_endpoint(state);
+            }
         }
         Ok(())
     }

@@ -72,7 +72,7 @@ fn by_markdown(
 ) -> Vec<Parcel> {
     let options = job.text.or(&target.text).resolve();
     let whole = render::render(&answer.text, Style::Markdown, Sources::Cut, &options);
-    let whole = noted(language, answer, whole.trim().to_owned());
+    let whole = noted(language, job, answer, whole.trim().to_owned());
     let (title, max_bytes) = (look.notification.title.as_deref(), room(target));
     let parts = match target.long {
         Long::Truncate => render::truncate(&whole, title, max_bytes, language)
@@ -117,12 +117,12 @@ fn text(language: Language, job: &Job, target: &Target, answer: &Answer) -> Stri
         // A style may leave nothing of an odd answer; ntfy would say "triggered".
         text = answer.text.trim().to_owned();
     }
-    noted(language, answer, text)
+    noted(language, job, answer, text)
 }
 
 /// The whole answer as it came, with its sources, to read on a larger screen or to keep.
 fn file(language: Language, job: &Job, answer: &Answer) -> File {
-    let mut text = noted(language, answer, answer.text.trim().to_owned());
+    let mut text = noted(language, job, answer, answer.text.trim().to_owned());
     if !answer.sources.is_empty() {
         text = format!("{}\n\n{}\n", text.trim_end(), words::sources(language));
         for source in &answer.sources {
@@ -135,12 +135,18 @@ fn file(language: Language, job: &Job, answer: &Answer) -> File {
     }
 }
 
-/// Says below an answer that it is cut off, where it is.
-fn noted(language: Language, answer: &Answer, text: String) -> String {
-    if !answer.truncated {
+/// Says below an answer that it is cut off, and that it is not the first endpoint's, where that is so.
+fn noted(language: Language, job: &Job, answer: &Answer, text: String) -> String {
+    let cut_off = answer
+        .truncated
+        .then(|| words::cut_off(language).to_owned());
+    let fallback = job.instead_of(&answer.endpoint);
+    let fallback = fallback.map(|first| words::fallback(language, &answer.endpoint, first));
+    let notes: Vec<String> = cut_off.into_iter().chain(fallback).collect();
+    if notes.is_empty() {
         return text;
     }
-    format!("{}\n\n{}", text.trim_end(), words::cut_off(language))
+    format!("{}\n\n{}", text.trim_end(), notes.join("\n"))
 }
 
 /// Messages without files.
@@ -239,6 +245,7 @@ title = "金价"
 
     fn answer(text: &str) -> Answer {
         Answer {
+            endpoint: "kimi".into(),
             text: text.to_owned(),
             sources: Vec::new(),
             conversation_id: None,

@@ -6,6 +6,7 @@
 mod attempt;
 mod backoff;
 mod beats;
+mod chain;
 mod control;
 mod deliver;
 mod desk;
@@ -38,7 +39,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 pub use self::{
-    attempt::{Ended, carry_out, question},
+    attempt::{Ended, carry_out},
+    chain::Chain,
     control::{Reloaded, ask_to_reload, socket_path},
     deliver::deliver_run,
     engine::{Engine, Owner},

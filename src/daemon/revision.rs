@@ -29,12 +29,22 @@ impl AskEndpoint {
         }
         let mut pool = ask::Pool::new(&endpoint.tokens);
         if let Some(known) = known {
-            pool.restore(known.pool().states().map(|(_, state)| state.clone()));
+            let known_pool = known.pool();
+            pool.restore(known_pool.states().map(|(_, state)| state.clone()));
+            if known.is_the_way_to(endpoint) {
+                pool.restore_endpoint(known_pool.endpoint().clone());
+            }
         }
         Ok(Arc::new(Self {
             client: ask::Client::new(endpoint.clone())?,
             pool: Mutex::new(pool),
         }))
+    }
+
+    /// Whether the endpoint is where it was: what failed there fails there still.
+    fn is_the_way_to(&self, endpoint: &Endpoint) -> bool {
+        let known = self.client.endpoint();
+        known.base_url == endpoint.base_url && known.network == endpoint.network
     }
 
     pub(super) fn pool(&self) -> MutexGuard<'_, ask::Pool> {

@@ -18,6 +18,14 @@ pub(super) fn sources(language: Language) -> &'static str {
     }
 }
 
+/// Below an answer of another endpoint than the first of its job's chain.
+pub(super) fn fallback(language: Language, ai: &str, first: &str) -> String {
+    match language {
+        Language::En => format!("(answered by {ai}: {first} could not)"),
+        Language::Zh => format!("（{first} 未能回答，由 {ai} 代答）"),
+    }
+}
+
 /// Above a push that is late.
 pub(super) fn late(language: Language, due: &str, sent: &str) -> String {
     match language {

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Ledger, Result};
+use super::{Ledger, RequestRow, Result};
 use crate::model::RunId;
 
 /// One row of `history`: a run, or a range of occurrences that did not run. Instants in
@@ -21,6 +21,10 @@ pub struct HistoryRow {
     pub state: String,
     /// Why, where the state has a reason.
     pub reason: Option<String>,
+    /// The endpoint that answered, or that was asked last.
+    pub ai: Option<String>,
+    /// The first endpoint of its chain, where `ai` answered in its place.
+    pub instead_of: Option<String>,
     /// Attempts that count: interrupted ones do not.
     pub attempts: i64,
     /// How long the AI took.
@@ -46,7 +50,7 @@ pub struct AttemptRow {
     pub finished_at: Option<i64>,
     /// asking, answered, failed, interrupted or lost.
     pub outcome: String,
-    /// The endpoint.
+    /// The endpoint that answered, or that was asked last.
     pub ai: String,
     /// The token.
     pub token_label: Option<String>,
@@ -109,12 +113,15 @@ pub struct Shown {
     pub cut_off: bool,
     /// Each attempt.
     pub attempts: Vec<AttemptRow>,
+    /// Their requests, each with its attempt's number.
+    pub requests: Vec<(i64, RequestRow)>,
     /// Each delivery.
     pub deliveries: Vec<DeliveryRow>,
 }
 
 const HISTORY: &str = "
-    select run_id, job, scheduled_at, trigger, state, reason, asked_ms, instants, until_at,
+    select run_id, job, scheduled_at, trigger, state, reason, ai, instead_of, asked_ms, instants,
+        until_at,
         (select count(*) from attempt a
              where a.run_id = run.run_id and a.outcome <> 'interrupted') as attempts,
         (select max(a.finished_at) - min(a.started_at) from delivery_attempt a
@@ -158,6 +165,7 @@ impl Ledger {
             sources: content.sources,
             cut_off: content.cut_off,
             attempts: self.attempts(run_id).await?,
+            requests: self.requests(run_id).await?,
             deliveries: self.deliveries(run_id).await?,
         }))
     }

@@ -17,6 +17,7 @@ mod notices;
 mod outcomes;
 mod planning;
 mod pushed;
+mod requests;
 mod retention;
 mod runs;
 mod tokens;
@@ -45,12 +46,13 @@ pub use self::{
     jobs::{JobState, ScheduledJob},
     lock::DaemonLock,
     notices::{Compose, Gathered, Letter, MissedJob, NewNotice, Standing, Step},
-    outcomes::{Answered, Failure},
+    outcomes::{Answered, AskedRow, Failure},
     planning::{Cut, NewOccurrence, NewRange, Planning, Skipped},
     pushed::{Completed, Outcome},
+    requests::RequestRow,
     retention::STATES_KEPT,
     runs::{Claim, Taken, UnstartedRun},
-    tokens::TokenRow,
+    tokens::{LearnedRow, TokenRow},
 };
 
 /// How long a write waits for another process's short transaction.

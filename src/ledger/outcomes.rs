@@ -3,16 +3,17 @@
 use sqlx::SqliteConnection;
 
 use super::{
-    Claim, Ledger, NewDelivery, NewNotice, Result, TokenRow, deliveries::insert_deliveries,
-    error::fenced, notices::tell_if, tokens::keep_tokens,
+    Claim, LearnedRow, Ledger, NewDelivery, NewNotice, RequestRow, Result,
+    deliveries::insert_deliveries, error::fenced, notices::tell_if, requests::insert_requests,
+    tokens::keep,
 };
 use crate::model::{RunId, RunState, Timestamp, to_ms};
 
 /// An answer, as it is kept.
 #[derive(Clone, Debug)]
 pub struct Answered {
-    /// The attempt that brought it.
-    pub number: i64,
+    /// What the attempt that brought it did.
+    pub asked: AskedRow,
     /// What was asked.
     pub prompt: String,
     /// The AI's Markdown.
@@ -23,31 +24,50 @@ pub struct Answered {
     pub cut_off: bool,
     /// The model that was asked.
     pub model: String,
-    /// The token that was used; None: none was needed.
-    pub token_label: Option<String>,
+    /// The first endpoint of the job's chain, where another one answered in its place.
+    pub instead_of: Option<String>,
     /// How long the AI took.
     pub asked_ms: i64,
-    /// The endpoint, whose tokens these are.
+}
+
+/// What an attempt did, however it ended.
+#[derive(Clone, Debug)]
+pub struct AskedRow {
+    /// The attempt.
+    pub number: i64,
+    /// The endpoint that answered, or that was asked last.
     pub ai: String,
-    /// What the attempt taught of its tokens.
-    pub tokens: Vec<TokenRow>,
+    /// The token that got the answer, or that was tried last; None: none was needed.
+    pub token_label: Option<String>,
+    /// Its requests.
+    pub requests: Vec<RequestRow>,
+    /// What it taught of endpoints and tokens.
+    pub learned: Vec<LearnedRow>,
+}
+
+impl AskedRow {
+    /// An attempt that asked `ai` without a token and learned nothing.
+    #[must_use]
+    pub fn bare(number: i64, ai: &str) -> Self {
+        Self {
+            number,
+            ai: ai.to_owned(),
+            token_label: None,
+            requests: Vec::new(),
+            learned: Vec::new(),
+        }
+    }
 }
 
 /// A failed attempt.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// The attempt.
-    pub number: i64,
-    /// The last token that was tried.
-    pub token_label: Option<String>,
+    /// What it did.
+    pub asked: AskedRow,
     /// The error, in the words that a person reads.
     pub error: String,
     /// When the next attempt comes; None: the run has failed for good.
     pub next_attempt_at: Option<Timestamp>,
-    /// The endpoint, whose tokens these are.
-    pub ai: String,
-    /// What the attempt taught of its tokens.
-    pub tokens: Vec<TokenRow>,
 }
 
 impl Ledger {
@@ -162,30 +182,22 @@ async fn write_answer(
 ) -> sqlx::Result<()> {
     let changed = sqlx::query(
         "update run set state = 'answered', answered_at = $3, model = $4, token_label = $5,
-             asked_ms = $6, lease_owner = null, lease_until = null
+             asked_ms = $6, ai = $7, instead_of = $8, lease_owner = null, lease_until = null
          where run_id = $1 and fence = $2 and state = 'asking'",
     )
     .bind(claim.run_id)
     .bind(claim.fence)
     .bind(now)
     .bind(&answered.model)
-    .bind(&answered.token_label)
+    .bind(&answered.asked.token_label)
     .bind(answered.asked_ms)
+    .bind(&answered.asked.ai)
+    .bind(&answered.instead_of)
     .execute(&mut *tx)
     .await?;
     fenced(changed.rows_affected())?;
-    end_attempt(
-        tx,
-        claim.run_id,
-        answered.number,
-        now,
-        "answered",
-        answered.token_label.as_deref(),
-        None,
-    )
-    .await?;
+    end_attempt(tx, claim.run_id, &answered.asked, now, "answered", None).await?;
     insert_content(tx, claim.run_id, answered).await?;
-    keep_tokens(tx, &answered.ai, &answered.tokens, now).await?;
     insert_deliveries(tx, Some(claim.run_id), deliveries, now).await
 }
 
@@ -236,43 +248,34 @@ async fn write_failure(
     .execute(&mut *tx)
     .await?;
     fenced(changed.rows_affected())?;
-    let (label, error) = (failure.token_label.as_deref(), Some(failure.error.as_str()));
-    end_attempt(
-        tx,
-        claim.run_id,
-        failure.number,
-        now,
-        "failed",
-        label,
-        error,
-    )
-    .await?;
-    keep_tokens(tx, &failure.ai, &failure.tokens, now).await?;
+    let error = Some(failure.error.as_str());
+    end_attempt(tx, claim.run_id, &failure.asked, now, "failed", error).await?;
     tell_if(tx, notice, now).await
 }
 
 async fn end_attempt(
     tx: &mut SqliteConnection,
     run_id: RunId,
-    number: i64,
+    asked: &AskedRow,
     now: i64,
     outcome: &str,
-    token_label: Option<&str>,
     error: Option<&str>,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "update attempt set finished_at = $3, outcome = $4, token_label = $5, error = $6
+        "update attempt set finished_at = $3, outcome = $4, ai = $5, token_label = $6, error = $7
          where run_id = $1 and number = $2",
     )
     .bind(run_id)
-    .bind(number)
+    .bind(asked.number)
     .bind(now)
     .bind(outcome)
-    .bind(token_label)
+    .bind(&asked.ai)
+    .bind(&asked.token_label)
     .bind(error)
     .execute(&mut *tx)
     .await?;
-    Ok(())
+    insert_requests(tx, run_id, asked.number, &asked.requests).await?;
+    keep(tx, &asked.learned, now).await
 }
 
 async fn interrupt(tx: &mut SqliteConnection, claim: &Claim, now: i64) -> sqlx::Result<()> {

@@ -129,6 +129,7 @@ async fn delete_run(tx: &mut SqliteConnection, run_id: i64) -> sqlx::Result<u64>
         "delete from delivery_attempt where delivery_id in (
              select delivery_id from delivery where run_id = $1)",
         "delete from delivery where run_id = $1",
+        "delete from request where run_id = $1",
         "delete from attempt where run_id = $1",
         "delete from turn where run_id = $1",
         "delete from content where run_id = $1",

@@ -14,6 +14,8 @@ use crate::{config::types::Token, model::Timestamp};
 pub struct Pool {
     members: Vec<Member>,
     endpoint: EndpointState,
+    /// What is known of the endpoint is not in the ledger yet.
+    is_endpoint_new: bool,
     /// Grows with each turn: two turns may share an instant, not a number.
     turns: u64,
 }
@@ -22,7 +24,18 @@ pub struct Pool {
 struct Member {
     token: Token,
     state: TokenState,
+    /// It is not in the ledger yet.
+    is_new: bool,
     last_turn: u64,
+}
+
+/// What a pool has learned since it was last asked: to be kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// Of the endpoint as a whole.
+    pub endpoint: Option<EndpointState>,
+    /// Of its tokens.
+    pub tokens: Vec<TokenState>,
 }
 
 /// Whose turn it is.
@@ -57,11 +70,13 @@ impl Pool {
                 fingerprint: token.fingerprint.clone(),
                 ..TokenState::default()
             },
+            is_new: false,
             last_turn: 0,
         };
         Self {
             members: tokens.iter().map(member).collect(),
             endpoint: EndpointState::default(),
+            is_endpoint_new: false,
             turns: 0,
         }
     }
@@ -107,6 +122,7 @@ impl Pool {
         self.turns += 1;
         member.last_turn = self.turns;
         member.state.last_used = Some(now);
+        member.is_new = true;
         Take::Token(member.token.clone())
     }
 
@@ -123,38 +139,46 @@ impl Pool {
             .map_or(Availability::Never, Availability::At)
     }
 
-    /// An answer by a token; None is the anonymous one. Returns the token's state, to be kept.
-    pub fn record_answer(&mut self, token: Option<&Token>, asked: Asked) -> Option<TokenState> {
-        self.endpoint.record(false, asked.finished_at);
-        let member = self.member(&token?.fingerprint)?;
-        member.state.answered(asked);
-        Some(member.state.clone())
+    /// An answer by a token; None is the anonymous one.
+    pub fn record_answer(&mut self, token: Option<&Token>, asked: Asked) {
+        self.record_endpoint(false, asked);
+        self.change(token, |state| state.answered(asked));
     }
 
-    /// A failure with a token. Returns the token's state, to be kept.
-    pub fn record_failure(
-        &mut self,
-        token: Option<&Token>,
-        error: &AskError,
-        asked: Asked,
-    ) -> Option<TokenState> {
-        self.endpoint
-            .record(error.kind().is_the_endpoints(), asked.finished_at);
-        let member = self.member(&token?.fingerprint)?;
-        member.state.failed(error.token_effect(), asked);
-        Some(member.state.clone())
+    /// A failure with a token.
+    pub fn record_failure(&mut self, token: Option<&Token>, error: &AskError, asked: Asked) {
+        self.record_endpoint(error.kind().is_the_endpoints(), asked);
+        self.change(token, |state| state.failed(error.token_effect(), asked));
     }
 
-    /// The outcome of a check of a token. Returns its state, to be kept.
-    pub fn record_check(
-        &mut self,
-        token: &Token,
-        live: bool,
-        now: Timestamp,
-    ) -> Option<TokenState> {
-        let member = self.member(&token.fingerprint)?;
-        member.state.checked(live, now);
-        Some(member.state.clone())
+    /// The outcome of a check of a token.
+    pub fn record_check(&mut self, token: &Token, live: bool, now: Timestamp) {
+        self.change(Some(token), |state| state.checked(live, now));
+    }
+
+    fn record_endpoint(&mut self, is_failure: bool, asked: Asked) {
+        let before = self.endpoint.clone();
+        self.endpoint.record(is_failure, asked);
+        self.is_endpoint_new |= self.endpoint != before;
+    }
+
+    fn change(&mut self, token: Option<&Token>, change: impl FnOnce(&mut TokenState)) {
+        if let Some(member) = token.and_then(|token| self.member(&token.fingerprint)) {
+            change(&mut member.state);
+            member.is_new = true;
+        }
+    }
+
+    /// What is new since this was last asked.
+    pub fn learned(&mut self) -> Learned {
+        let is_endpoint_new = std::mem::take(&mut self.is_endpoint_new);
+        let new = |member: &mut Member| std::mem::take(&mut member.is_new);
+        Learned {
+            endpoint: is_endpoint_new.then(|| self.endpoint.clone()),
+            tokens: (self.members.iter_mut())
+                .filter_map(|member| new(member).then(|| member.state.clone()))
+                .collect(),
+        }
     }
 
     /// The suspect and dead tokens that are to be checked now.

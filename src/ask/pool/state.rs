@@ -25,6 +25,8 @@ const CHECK_SUSPECT: TimeDelta = TimeDelta::minutes(10);
 const CHECK_DEAD: TimeDelta = TimeDelta::hours(24);
 /// So many failures of the endpoint itself in a row and it cools.
 const FAILURES_IN_A_ROW: u32 = 3;
+/// The longest an endpoint cools: attempts of a run come no farther apart.
+const LONGEST_COOLING: TimeDelta = TimeDelta::minutes(15);
 
 /// Whether a token may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,20 +230,33 @@ fn midnight_in_shanghai(now: Timestamp) -> Timestamp {
 pub struct EndpointState {
     /// Failures of the endpoint itself since it last said anything of sense.
     pub failures: u32,
-    /// After three in a row: when it is worth a question again, where another endpoint could be asked instead.
+    /// After three in a row: when it is worth a question again.
     pub cools_until: Option<Timestamp>,
 }
 
 impl EndpointState {
-    /// Any outcome of a request: only some are the endpoint's own failure.
-    pub(super) fn record(&mut self, is_failure: bool, now: Timestamp) {
+    /// When it is worth a question again; None for now.
+    #[must_use]
+    pub fn cooling_until(&self, now: Timestamp) -> Option<Timestamp> {
+        // Farther away than it ever cools: the clock was wrong when it was set.
+        self.cools_until
+            .filter(|until| *until > now && *until - now <= LONGEST_COOLING)
+    }
+
+    /// Any outcome of a request: only some are the endpoint's own failure. Those that fail together after the third
+    /// are one step, and so is whatever is asked while it cools.
+    pub(super) fn record(&mut self, is_failure: bool, asked: Asked) {
         if !is_failure {
             *self = Self::default();
             return;
         }
+        if self.cooling_until(asked.started_at).is_some() {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
-        if let Some(rests) = self.failures.checked_sub(FAILURES_IN_A_ROW) {
-            self.cools_until = Some(now + step(FIRST_REST, 5, rests, LONGEST_REST));
+        if let Some(steps) = self.failures.checked_sub(FAILURES_IN_A_ROW) {
+            let cooling = step(FIRST_REST, 5, steps, LONGEST_COOLING);
+            self.cools_until = Some(asked.finished_at + cooling);
         }
     }
 }

@@ -74,8 +74,18 @@ fn turn(pool: &mut Pool, now: Timestamp) -> Option<String> {
 }
 
 fn fail(pool: &mut Pool, n: usize, kind: ErrorKind, now: Timestamp) -> TokenState {
-    pool.record_failure(Some(&token(n)), &error(kind), asked(now))
-        .unwrap()
+    pool.record_failure(Some(&token(n)), &error(kind), asked(now));
+    state(pool, n)
+}
+
+fn state(pool: &Pool, n: usize) -> TokenState {
+    let (_, state) = pool.states().nth(n - 1).unwrap();
+    state.clone()
+}
+
+fn check(pool: &mut Pool, n: usize, live: bool, now: Timestamp) -> Health {
+    pool.record_check(&token(n), live, now);
+    state(pool, n).health
 }
 
 fn cooling_for(state: &TokenState, now: Timestamp) -> i64 {
@@ -131,9 +141,8 @@ fn a_rest_is_as_long_as_the_service_asks_but_an_hour_at_most() {
     for (retry_after, rest) in [(10, 60), (90, 90), (7200, 3600), (u64::MAX, 3600)] {
         let mut pool = pool(1);
         let error = error_after(ErrorKind::Limited, Some(retry_after));
-        let state = pool
-            .record_failure(Some(&token(1)), &error, asked(noon()))
-            .unwrap();
+        pool.record_failure(Some(&token(1)), &error, asked(noon()));
+        let state = state(&pool, 1);
         assert_eq!(cooling_for(&state, noon()), rest, "{retry_after}");
     }
 }
@@ -146,9 +155,8 @@ fn requests_that_were_limited_together_are_one_step() {
         started_at: at(-5),
         finished_at: at(1),
     };
-    let state = pool
-        .record_failure(Some(&token(1)), &error(ErrorKind::Limited), second)
-        .unwrap();
+    pool.record_failure(Some(&token(1)), &error(ErrorKind::Limited), second);
+    let state = state(&pool, 1);
     assert_eq!(state.rests, 1);
     assert_eq!(cooling_for(&state, at(0)), 60);
 }
@@ -221,9 +229,8 @@ fn refusals_of_requests_under_way_together_count_once() {
         started_at: at(5),
         finished_at: at(11),
     };
-    let state = pool
-        .record_failure(Some(&token(1)), &error(ErrorKind::TokenRefused), together)
-        .unwrap();
+    pool.record_failure(Some(&token(1)), &error(ErrorKind::TokenRefused), together);
+    let state = state(&pool, 1);
     assert_eq!(state.health, Health::Suspect { since: at(10) });
 }
 
@@ -243,19 +250,18 @@ fn checks_are_due_every_ten_minutes_for_suspects_and_daily_for_the_dead() {
     assert!(pool.checks_due(at(599)).is_empty());
     assert_eq!(pool.checks_due(at(600)).len(), 1);
 
-    let state = pool.record_check(&token(1), false, at(600)).unwrap();
-    assert_eq!(state.health, Health::Dead { since: at(600) });
+    let health = check(&mut pool, 1, false, at(600));
+    assert_eq!(health, Health::Dead { since: at(600) });
     assert!(pool.checks_due(at(600 + 86_399)).is_empty());
     assert_eq!(pool.checks_due(at(600 + 86_400)).len(), 1);
 
-    let state = pool.record_check(&token(1), true, at(90_000)).unwrap();
-    assert_eq!(state.health, Health::Healthy);
+    assert_eq!(check(&mut pool, 1, true, at(90_000)), Health::Healthy);
 }
 
 #[test]
 fn one_failed_check_of_a_healthy_token_only_makes_it_suspect() {
-    let state = pool(1).record_check(&token(1), false, at(0)).unwrap();
-    assert_eq!(state.health, Health::Suspect { since: at(0) });
+    let health = check(&mut pool(1), 1, false, at(0));
+    assert_eq!(health, Health::Suspect { since: at(0) });
 }
 
 #[test]
@@ -293,18 +299,39 @@ fn a_pool_at_rest_names_the_first_that_is_back() {
     insta::assert_snapshot!(pool.describe(at(1)), @"no token to ask with: #1 …KEN1 is out of quota until 2026-11-23T09:00:00Z, #2 …KEN2 rests until 2026-11-23T04:01:00Z, #3 …KEN3 is dead");
 }
 
+/// The seconds for which the endpoint cools after a failure, or 0.
+fn cools(pool: &mut Pool, kind: ErrorKind, asked: Asked) -> i64 {
+    pool.record_failure(Some(&token(1)), &error(kind), asked);
+    let now = asked.finished_at;
+    let until = pool.endpoint().cooling_until(now);
+    until.map_or(0, |until| (until - now).num_seconds())
+}
+
 #[test]
 fn an_endpoint_cools_after_three_failures_in_a_row() {
     let mut pool = pool(1);
-    fail(&mut pool, 1, ErrorKind::Connect, at(0));
-    fail(&mut pool, 1, ErrorKind::Timeout, at(1));
-    assert_eq!(pool.endpoint().cools_until, None);
-    fail(&mut pool, 1, ErrorKind::Unavailable, at(2));
-    assert_eq!(pool.endpoint().cools_until, Some(at(62)));
-    fail(&mut pool, 1, ErrorKind::Cut, at(70));
-    assert_eq!(pool.endpoint().cools_until, Some(at(370)));
-    fail(&mut pool, 1, ErrorKind::Limited, at(400));
+    assert_eq!(cools(&mut pool, ErrorKind::Connect, asked(at(0))), 0);
+    assert_eq!(cools(&mut pool, ErrorKind::Timeout, asked(at(1))), 0);
+    assert_eq!(cools(&mut pool, ErrorKind::Unavailable, asked(at(2))), 60);
+    assert_eq!(pool.endpoint().cooling_until(at(62)), None);
+    assert_eq!(cools(&mut pool, ErrorKind::Cut, asked(at(70))), 300);
+    assert_eq!(cools(&mut pool, ErrorKind::Cut, asked(at(400))), 900);
+    assert_eq!(cools(&mut pool, ErrorKind::Cut, asked(at(1400))), 900);
+    fail(&mut pool, 1, ErrorKind::Limited, at(2400));
     assert_eq!(pool.endpoint(), &EndpointState::default(), "it spoke");
+}
+
+#[test]
+fn requests_that_fail_together_cool_the_endpoint_by_one_step() {
+    let mut pool = pool(1);
+    let together = |end| Asked {
+        started_at: at(0),
+        finished_at: at(end),
+    };
+    let steps: Vec<i64> = (1..=6)
+        .map(|end| cools(&mut pool, ErrorKind::Cut, together(end)))
+        .collect();
+    assert_eq!(steps, [0, 0, 60, 59, 58, 57]);
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! A job's chain of endpoints at work, and what an attempt along it leaves for the ledger.
+
+use std::sync::Arc;
+
+use super::revision::{AskEndpoint, Revision};
+use crate::{
+    ask::{Attempt, Learned, Link, Question, Try},
+    config::{Endpoint, Job},
+    ledger::{AskedRow, LearnedRow, RequestRow, TokenRow},
+    model::to_ms,
+};
+
+/// The endpoints of a job, in the order in which they are asked.
+pub struct Chain<'a> {
+    job: &'a Job,
+    endpoints: Vec<&'a AskEndpoint>,
+}
+
+impl<'a> Chain<'a> {
+    /// That of a job.
+    ///
+    /// # Errors
+    /// It names an endpoint that is not there: the config's references are checked, so this is a defect.
+    pub fn of(job: &'a Job, revision: &'a Revision) -> anyhow::Result<Self> {
+        let endpoints = job.ai.iter().map(|name| revision.endpoint(name));
+        Ok(Self {
+            job,
+            endpoints: endpoints.collect::<anyhow::Result<_>>()?,
+        })
+    }
+
+    /// What is asked along it.
+    #[must_use]
+    pub fn links(&self) -> Vec<Link<'a>> {
+        let first = self.endpoints.first().map(|first| first.client.endpoint());
+        let link = |at: &&'a AskEndpoint| Link {
+            client: &at.client,
+            pool: &at.pool,
+            question: question(self.job, at.client.endpoint(), first),
+        };
+        self.endpoints.iter().map(link).collect()
+    }
+
+    /// What its endpoints have learned and the ledger does not know yet.
+    pub(super) fn learned(&self) -> Vec<LearnedRow> {
+        self.endpoints
+            .iter()
+            .filter_map(|at| at.learned())
+            .collect()
+    }
+
+    /// What an attempt did, for its row.
+    pub(super) fn asked(&self, number: i64, attempt: &Attempt) -> AskedRow {
+        let first: &str = self.job.ai.first().map_or("", Arc::as_ref);
+        AskedRow {
+            number,
+            ai: attempt.endpoint().unwrap_or(first).to_owned(),
+            token_label: attempt.token().map(str::to_owned),
+            requests: attempt.tries.iter().map(request_row).collect(),
+            learned: self.learned(),
+        }
+    }
+}
+
+/// What a job asks of an endpoint of its chain.
+fn question(job: &Job, endpoint: &Endpoint, first: Option<&Endpoint>) -> Question {
+    let first = first.unwrap_or(endpoint);
+    Question {
+        prompt: job.prompt.to_string(),
+        system: job.system.as_deref().map(str::to_owned),
+        model: job.model_at(endpoint, first).map(str::to_owned),
+        use_search: job.use_search_at(endpoint),
+        ..Question::default()
+    }
+}
+
+fn request_row(tried: &Try) -> RequestRow {
+    RequestRow {
+        ai: tried.endpoint.to_string(),
+        token_label: tried.token.as_deref().map(str::to_owned),
+        started_at: to_ms(tried.started_at),
+        finished_at: to_ms(tried.finished_at),
+        error: tried.error.as_ref().map(|(_, error)| error.clone()),
+    }
+}
+
+impl AskEndpoint {
+    /// What it has learned since the ledger was told last; None: nothing.
+    pub(super) fn learned(&self) -> Option<LearnedRow> {
+        let learned = self.pool().learned();
+        (learned != Learned::default()).then(|| learned_row(self.client.endpoint(), &learned))
+    }
+}
+
+/// What was learned as the ledger keeps it. A state that cannot be written as JSON, which none is, would be forgotten.
+fn learned_row(endpoint: &Endpoint, learned: &Learned) -> LearnedRow {
+    let tokens = learned.tokens.iter().filter_map(|state| {
+        Some(TokenRow {
+            fingerprint: state.fingerprint.to_string(),
+            state: serde_json::to_string(state).ok()?,
+        })
+    });
+    let state = learned.endpoint.as_ref();
+    LearnedRow {
+        ai: endpoint.name.to_string(),
+        base_url: endpoint.base_url.to_string(),
+        endpoint: state.and_then(|state| serde_json::to_string(state).ok()),
+        tokens: tokens.collect(),
+    }
+}
