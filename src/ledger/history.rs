@@ -119,19 +119,52 @@ pub struct Shown {
     pub deliveries: Vec<DeliveryRow>,
 }
 
-const HISTORY: &str = "
-    select run_id, job, scheduled_at, trigger, state, reason, ai, instead_of, asked_ms, instants,
-        until_at,
-        (select count(*) from attempt a
-             where a.run_id = run.run_id and a.outcome <> 'interrupted') as attempts,
-        (select max(a.finished_at) - min(a.started_at) from delivery_attempt a
-             join delivery d on d.delivery_id = a.delivery_id
-             where d.run_id = run.run_id and d.kind = 'answer') as pushed_ms,
-        (select coalesce(max(parts), 0) from delivery d
-             where d.run_id = run.run_id and d.kind = 'answer') as parts
-    from run
-    where ($1 is null or job = $1) and ($2 is null or run_id = $2)
-    order by scheduled_at desc, run_id desc limit $3";
+/// What comes before a run in the history: those that were due before it, or with it and written
+/// before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The run's nominal instant, in milliseconds.
+    pub scheduled_at: i64,
+    /// The run.
+    pub run_id: RunId,
+}
+
+impl Before {
+    /// Every run.
+    const ALL: Self = Self {
+        scheduled_at: i64::MAX,
+        run_id: RunId::MAX,
+    };
+}
+
+/// A statement for each question, so that each finds its rows by an index.
+macro_rules! history {
+    ($which:literal) => {
+        concat!(
+            "select run_id, job, scheduled_at, trigger, state, reason, ai, instead_of, asked_ms,
+                 instants, until_at,
+                 (select count(*) from attempt a
+                      where a.run_id = run.run_id and a.outcome <> 'interrupted') as attempts,
+                 (select max(a.finished_at) - min(a.started_at) from delivery_attempt a
+                      join delivery d on d.delivery_id = a.delivery_id
+                      where d.run_id = run.run_id and d.kind = 'answer') as pushed_ms,
+                 (select coalesce(max(parts), 0) from delivery d
+                      where d.run_id = run.run_id and d.kind = 'answer') as parts
+             from run where ",
+            $which
+        )
+    };
+}
+
+const OF_JOB: &str = history!(
+    "(scheduled_at, run_id) < ($1, $2) and job = $4
+     order by scheduled_at desc, run_id desc limit $3"
+);
+
+const OF_ALL: &str =
+    history!("(scheduled_at, run_id) < ($1, $2) order by scheduled_at desc, run_id desc limit $3");
+
+const ONE: &str = history!("run_id = $1");
 
 impl Ledger {
     /// The newest rows, newest first; of one job where named.
@@ -139,7 +172,32 @@ impl Ledger {
     /// # Errors
     /// The ledger could not be read.
     pub async fn history(&self, job: Option<&str>, most: u32) -> Result<Vec<HistoryRow>> {
-        self.rows(job, None, most).await
+        self.history_before(job, None, most).await
+    }
+
+    /// The newest rows before one, newest first; of one job where named.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn history_before(
+        &self,
+        job: Option<&str>,
+        before: Option<Before>,
+        most: u32,
+    ) -> Result<Vec<HistoryRow>> {
+        let before = before.unwrap_or(Before::ALL);
+        let query = sqlx::query_as(if job.is_some() { OF_JOB } else { OF_ALL })
+            .bind(before.scheduled_at)
+            .bind(before.run_id)
+            .bind(most);
+        let query = match job {
+            Some(job) => query.bind(job),
+            None => query,
+        };
+        query
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
     }
 
     /// One run with all that belongs to it; None: no such run.
@@ -147,7 +205,12 @@ impl Ledger {
     /// # Errors
     /// The ledger could not be read.
     pub async fn show(&self, run_id: RunId) -> Result<Option<Shown>> {
-        let Some(run) = self.rows(None, Some(run_id), 1).await?.pop() else {
+        let run: Option<HistoryRow> = sqlx::query_as(ONE)
+            .bind(run_id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|error| self.error(error))?;
+        let Some(run) = run else {
             return Ok(None);
         };
         let content: Option<Content> = sqlx::query_as(
@@ -168,21 +231,6 @@ impl Ledger {
             requests: self.requests(run_id).await?,
             deliveries: self.deliveries(run_id).await?,
         }))
-    }
-
-    async fn rows(
-        &self,
-        job: Option<&str>,
-        run_id: Option<RunId>,
-        most: u32,
-    ) -> Result<Vec<HistoryRow>> {
-        sqlx::query_as(HISTORY)
-            .bind(job)
-            .bind(run_id)
-            .bind(most)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|error| self.error(error))
     }
 
     /// The attempts of a run, the first one first.
