@@ -1,6 +1,6 @@
 //! `promptcron next`: what is due next.
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
+use std::time::Duration;
 
 use anyhow::bail;
 use chrono::Utc;
@@ -11,6 +11,7 @@ use super::{Failure, instant, out::say, table};
 use crate::{
     config::{Config, Job},
     model::Timestamp,
+    schedule,
 };
 
 /// What `next` is told.
@@ -110,20 +111,11 @@ pub(super) fn named<'a>(config: &'a Config, name: &str) -> anyhow::Result<&'a Jo
 
 /// The first `n` occurrences over all jobs, by instant and then by the file's order.
 fn upcoming<'a>(jobs: &[&'a Job], after: Timestamp, n: usize) -> Vec<(Timestamp, &'a Job)> {
-    let next =
-        |index: usize, after| Some(Reverse((jobs[index].schedule.next_after(after)?, index)));
-    let mut heap: BinaryHeap<_> = (0..jobs.len())
-        .filter_map(|index| next(index, after))
-        .collect();
-    let mut found = Vec::new();
-    while found.len() < n {
-        let Some(Reverse((at, index))) = heap.pop() else {
-            break;
-        };
-        found.push((at, jobs[index]));
-        heap.extend(next(index, at));
-    }
-    found
+    let schedules: Vec<_> = jobs.iter().map(|job| &job.schedule).collect();
+    let upcoming = schedule::upcoming(&schedules, after, n);
+    (upcoming.into_iter())
+        .map(|(at, index)| (at, jobs[index]))
+        .collect()
 }
 
 /// The instant as the job's jitter delays it, where it does.

@@ -12,6 +12,7 @@ mod patterns;
 mod plan;
 mod stored;
 mod text;
+mod upcoming;
 mod zone;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -28,6 +29,7 @@ pub use self::{
         CatchUp, GRACE, MOST_CAUGHT_UP, Misfires, Missed, Plan, Planned, Range, Span, pass_over,
         plan,
     },
+    upcoming::upcoming,
 };
 
 /// Seconds in a day of the wall clock.
