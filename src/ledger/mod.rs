@@ -13,6 +13,8 @@ mod figures;
 mod history;
 mod jobs;
 mod lock;
+mod looks;
+mod manual;
 mod notices;
 mod outcomes;
 mod planning;
@@ -20,6 +22,7 @@ mod pushed;
 mod requests;
 mod retention;
 mod runs;
+mod sessions;
 mod tokens;
 mod write;
 
@@ -42,9 +45,10 @@ pub use self::{
     deliveries::{NewDelivery, Owed},
     error::LedgerError,
     figures::{EndedRun, Outbox},
-    history::{AttemptRow, DeliveryRow, HistoryRow, Shown},
+    history::{AttemptRow, Before, DeliveryRow, HistoryRow, Shown},
     jobs::{JobState, ScheduledJob},
     lock::DaemonLock,
+    looks::{Glimpse, LastAnswer, TakenBy, Trouble},
     notices::{Compose, Gathered, Letter, MissedJob, NewNotice, Standing, Step},
     outcomes::{Answered, AskedRow, Failure},
     planning::{Cut, NewOccurrence, NewRange, Planning, Skipped},
