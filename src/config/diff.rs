@@ -29,14 +29,14 @@ impl fmt::Display for Change {
 }
 
 /// A value as it is shown, and as it is compared.
-enum Shown {
+pub(super) enum Shown {
     /// Both are the text.
     Text(String),
     /// Too long or too secret to show: only its change is told.
     Hidden(String),
 }
 
-type Fields = Vec<(&'static str, Option<Shown>)>;
+pub(super) type Fields = Vec<(&'static str, Option<Shown>)>;
 
 /// Everything that differs, in the new file's order; what is gone comes last.
 #[must_use]
@@ -164,7 +164,7 @@ fn time(duration: std::time::Duration) -> Option<Shown> {
     text(humantime::format_duration(duration))
 }
 
-fn top(config: &Config) -> Fields {
+pub(super) fn top(config: &Config) -> Fields {
     vec![
         ("timezone", text(config.timezone)),
         ("max_in_flight", text(config.max_in_flight)),
@@ -201,7 +201,7 @@ fn web(old: Option<&Web>, new: Option<&Web>, changes: &mut Vec<Change>) {
     });
 }
 
-fn web_fields(web: &Web) -> Fields {
+pub(super) fn web_fields(web: &Web) -> Fields {
     let secret = web.token.as_ref().map(ExposeSecret::expose_secret);
     let hosts = Some(web.hosts.join(", ")).filter(|hosts| !hosts.is_empty());
     vec![
@@ -212,7 +212,7 @@ fn web_fields(web: &Web) -> Fields {
     ]
 }
 
-fn endpoint(endpoint: &Endpoint) -> Fields {
+pub(super) fn endpoint(endpoint: &Endpoint) -> Fields {
     let labels = endpoint.tokens.iter().map(|token| token.label.as_ref());
     let labels = labels.collect::<Vec<_>>().join(", ");
     let prints = endpoint
@@ -242,7 +242,7 @@ fn endpoint(endpoint: &Endpoint) -> Fields {
     fields
 }
 
-fn target(target: &Target) -> Fields {
+pub(super) fn target(target: &Target) -> Fields {
     let mut fields = match &target.service {
         Service::Ntfy(ntfy) => vec![
             ("server", text(&ntfy.server)),
@@ -323,7 +323,7 @@ fn when(job: &Job) -> String {
     }
 }
 
-fn job(job: &Job) -> Fields {
+pub(super) fn job(job: &Job) -> Fields {
     let mut fields = schedule(job);
     fields.extend([
         ("prompt", hidden(&job.prompt)),
