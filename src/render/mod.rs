@@ -14,7 +14,7 @@ mod split;
 mod trailer;
 
 pub use options::{Code, Links, Quotes, Sources, Style, Tables, TextChoices, TextOptions};
-pub use page::{html, page};
+pub use page::{html, html_without_images, page};
 pub use split::{Attached, Long, Part, SplitLimits, attach, split, truncate};
 
 /// The text that a phone shows for an answer.

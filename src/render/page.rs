@@ -33,6 +33,24 @@ pub fn page(markdown: &str, title: Option<&str>) -> String {
 /// The sanitised HTML of an answer, without a page around it.
 #[must_use]
 pub fn html(markdown: &str) -> String {
+    sanitised(markdown, Images::Shown)
+}
+
+/// The sanitised HTML of an answer, to stand in a page of ours: an image becomes a link to it, so
+/// that looking at an answer tells nobody that it is looked at.
+#[must_use]
+pub fn html_without_images(markdown: &str) -> String {
+    sanitised(markdown, Images::Linked)
+}
+
+/// What becomes of images.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Images {
+    Shown,
+    Linked,
+}
+
+fn sanitised(markdown: &str, images: Images) -> String {
     let shielded = shield::shield(markdown.trim_start_matches('\u{FEFF}'));
     let arena = Arena::new();
     let mut options = parser();
@@ -45,12 +63,22 @@ pub fn html(markdown: &str) -> String {
         return source();
     }
     document.descendants().for_each(unshield);
+    if images == Images::Linked {
+        let nodes: Vec<Node<'_>> = document.descendants().collect();
+        for node in nodes {
+            link_image(&arena, node);
+        }
+    }
     let mut html = String::with_capacity(shielded.len() * 2);
     format_html(document, &options, &mut html).expect("a string takes every write");
     if tag_depth(&html) > MAX_DEPTH {
         return source();
     }
-    sanitiser().clean(&html).to_string()
+    let mut sanitiser = sanitiser();
+    if images == Images::Linked {
+        sanitiser.rm_tags(["img"]);
+    }
+    sanitiser.clean(&html).to_string()
 }
 
 /// How deep the parsed document is nested.
@@ -120,6 +148,26 @@ fn unshield(node: Node<'_>) {
         }
         _ => {}
     }
+}
+
+/// An image's alternative text, leading to it; inside a link it is that link's text.
+fn link_image<'a>(arena: &'a Arena<'a>, node: Node<'a>) {
+    let is_inside_a_link = node
+        .ancestors()
+        .skip(1)
+        .any(|ancestor| matches!(ancestor.data().value, NodeValue::Link(_)));
+    let image = match &node.data().value {
+        NodeValue::Image(image) => image.clone(),
+        _ => return,
+    };
+    if node.first_child().is_none() {
+        let text = NodeValue::Text(Cow::Owned(image.url.clone()));
+        node.append(arena.alloc(text.into()));
+    }
+    node.data_mut().value = match is_inside_a_link {
+        true => NodeValue::Emph,
+        false => NodeValue::Link(image),
+    };
 }
 
 /// What a page of an answer may hold: ammonia's usual tags and the boxes of task lists.
