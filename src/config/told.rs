@@ -32,7 +32,7 @@ pub fn told(config: &Config) -> Vec<Told> {
     tables.extend(endpoints.map(|one| table(format!("[ai.{}]", one.name), endpoint(one))));
     let targets = config.targets.values();
     tables.extend(targets.map(|one| {
-        let mut told = table(format!("[ntfy.{}]", one.name), target(one));
+        let mut told = table(format!("[{}]", one.label()), target(one));
         told.fields.retain(|(key, _)| key != "topic");
         told
     }));

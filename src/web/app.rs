@@ -2,31 +2,88 @@
 
 use std::sync::Arc;
 
+use anyhow::{Context, anyhow};
+use aws_lc_rs::rand;
 use axum::{
     Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
+use secrecy::ExposeSecret;
 
-use super::{Handle, health, metrics};
-use crate::ledger::LedgerError;
+use super::{
+    Facts, Handle, api,
+    guard::{self, Keys, Rates},
+    health, metrics, pages,
+    refusal::Refusal,
+};
+use crate::{config::Web, ledger::Ledger, model::Timestamp};
+
+/// The longest body of a request; a form or a few words of JSON are far shorter.
+const MOST_BYTES: usize = 64 * 1024;
 
 /// What every request shares; clones are one.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) handle: Handle,
     pub(super) counted: Arc<metrics::Counted>,
+    pub(super) rates: Arc<Rates>,
+    secret: Arc<[u8]>,
+    /// As it was when the port was opened.
+    first: Arc<Web>,
 }
 
 impl Shared {
-    pub(super) fn new(handle: Handle) -> Self {
-        Self {
+    pub(super) async fn new(handle: Handle) -> anyhow::Result<Self> {
+        let config = handle.daemon.facts().config;
+        let first = config.web.clone().context("there is no [web] to serve")?;
+        Ok(Self {
             counted: Arc::new(metrics::Counted::new(handle.clock.now())),
+            rates: Arc::default(),
+            secret: secret(&handle.ledger).await?,
+            first: Arc::new(first),
             handle,
-        }
+        })
     }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.handle.clock.now()
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        self.handle.daemon.facts()
+    }
+
+    /// `[web]` as it counts now.
+    pub(super) fn web(&self) -> Web {
+        let config = self.facts().config;
+        config
+            .web
+            .clone()
+            .unwrap_or_else(|| self.first.as_ref().clone())
+    }
+
+    pub(super) fn keys(&self, web: &Web) -> Keys {
+        let token = web.token.as_ref().map(ExposeSecret::expose_secret);
+        Keys::new(&self.secret, token.unwrap_or_default())
+    }
+
+    /// Why it does not live, where it does not.
+    pub(super) async fn lives(&self) -> Result<(), String> {
+        let beat = self.handle.records.last_beat().await;
+        let beat = beat.map_err(|error| error.to_string())?;
+        health::judge(beat.as_ref(), self.now())
+    }
+}
+
+/// The key of forms and links; made once for each ledger.
+async fn secret(ledger: &Ledger) -> anyhow::Result<Arc<[u8]>> {
+    let mut fresh = [0; 32];
+    rand::fill(&mut fresh).map_err(|_| anyhow!("the system gives no random numbers"))?;
+    Ok(ledger.secret("link", &fresh).await?.into())
 }
 
 pub(super) fn router(shared: Shared) -> Router {
@@ -34,12 +91,16 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(figures))
+        .merge(api::router())
+        .merge(pages::router())
+        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(middleware::from_fn_with_state(shared.clone(), guard::guard))
         .with_state(shared)
 }
 
 /// 200 only while planner and ledger live.
 async fn healthz(State(shared): State<Shared>) -> Response {
-    match lives(&shared).await {
+    match shared.lives().await {
         Ok(()) => plain(StatusCode::OK, "ok\n".to_owned()),
         Err(why) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("not ok: {why}\n")),
     }
@@ -47,13 +108,13 @@ async fn healthz(State(shared): State<Shared>) -> Response {
 
 /// 200 only while it also begins what falls due.
 async fn readyz(State(shared): State<Shared>) -> Response {
-    let facts = shared.handle.daemon.facts();
+    let facts = shared.facts();
     let why = if facts.is_stopping {
         Some("it is stopping".to_owned())
     } else if facts.is_full {
         Some("the ledger's disk is full: nothing new is begun".to_owned())
     } else {
-        lives(&shared).await.err()
+        shared.lives().await.err()
     };
     match why {
         None => plain(StatusCode::OK, "ready\n".to_owned()),
@@ -64,24 +125,12 @@ async fn readyz(State(shared): State<Shared>) -> Response {
     }
 }
 
-async fn lives(shared: &Shared) -> Result<(), String> {
-    let beat = shared.handle.records.last_beat().await;
-    let beat = beat.map_err(|error| error.to_string())?;
-    health::judge(beat.as_ref(), shared.handle.clock.now())
-}
-
 async fn figures(State(shared): State<Shared>) -> Response {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     match metrics::text(&shared).await {
         Ok(text) => ([(header::CONTENT_TYPE, TYPE)], text).into_response(),
-        Err(error) => unreadable(&error),
+        Err(error) => Refusal::ledger(&error).into_response(),
     }
-}
-
-/// The ledger says no: told as it is.
-fn unreadable(error: &LedgerError) -> Response {
-    tracing::error!(%error, "a request could not be answered");
-    plain(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n"))
 }
 
 fn plain(status: StatusCode, text: String) -> Response {

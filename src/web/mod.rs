@@ -4,10 +4,17 @@
 //! asks the daemon through [`Daemon`] for what the ledger does not know. What it changes it writes
 //! to the ledger as the commands beside the daemon do: no second engine.
 
+pub mod api;
 mod app;
+mod change;
+mod guard;
 pub mod health;
 mod metrics;
+mod pages;
+mod refusal;
+mod say;
 mod serve;
+mod words;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -99,7 +106,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let state = app::Shared::new(handle);
+    let state = app::Shared::new(handle).await?;
     let figures = tokio::spawn(metrics::follow(state.clone()));
     serve::serve(listener, app::router(state), stop).await;
     figures.abort();
