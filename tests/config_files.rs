@@ -12,7 +12,9 @@ use std::{
 
 use chrono_tz::Tz;
 use promptcron::{
-    config::{self, Api, Auth, CatchUp, Config, Errors, Limits, Overlap, ZoneSource},
+    config::{
+        self, Api, Auth, CatchUp, Config, Errors, Limits, Notify, Overlap, Pattern, ZoneSource,
+    },
     model::{Language, Timestamp},
     render::{Code, Links, Long, Quotes, Style, Tables, TextChoices},
 };
@@ -281,6 +283,11 @@ fn every_key_reaches_its_place() {
     );
     assert_eq!(gold.catch_up_window, Duration::from_hours(12));
     assert_eq!(gold.start_deadline, Some(Duration::from_mins(10)));
+    let silent_if = gold.silent_if.as_ref().map(Pattern::as_str);
+    assert_eq!(
+        (gold.notify, silent_if),
+        (Notify::Changed, Some("^(无|NONE)$"))
+    );
     assert_eq!(
         (gold.retry_for, gold.push_retry_for),
         (Duration::from_mins(30), Duration::ZERO)

@@ -364,6 +364,7 @@ fn every_file_that_the_documents_name_is_there() {
         "README.zh-CN.md",
         "CHANGELOG.md",
         "docs/architecture.md",
+        "docs/notices.md",
     ] {
         let file = root.join(file);
         let text = fs::read_to_string(&file).unwrap();

@@ -8,7 +8,7 @@ use promptcron::{
     config::Overlap,
     ledger::{
         Access, Answered, AskedRow, Claim, Cut, Failure, Ledger, Letter, NewDelivery, NewNotice,
-        NewOccurrence, Outcome, Planning, ScheduledJob, Step,
+        NewOccurrence, Outcome, Planning, Said, ScheduledJob, Step,
     },
     model::{RunId, Timestamp},
 };
@@ -77,6 +77,7 @@ impl Desk {
             cut_off: false,
             model: "kimi".to_owned(),
             asked_ms: 1,
+            said: Said::default(),
         };
         let deliveries: Vec<_> = (1..=parts)
             .map(|part| delivery("answer", part, parts, at(second)))

@@ -50,6 +50,9 @@ async fn dry_run(config: Config, name: &str) -> Result<(), Failure> {
         .result
         .map_err(|error| anyhow!("job {name}: {error}"))?;
     print_parts(&revision, job, &answer)?;
+    if daemon::is_silent(&revision.config, job, &answer) {
+        say!("silent_if matches: where it is due by its schedule, this is not pushed");
+    }
     Ok(())
 }
 

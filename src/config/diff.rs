@@ -334,6 +334,13 @@ pub(super) fn job(job: &Job) -> Fields {
         ("to", text(job.targets.join(", "))),
         ("style", job.style.and_then(word)),
         ("options of phone text", choices(&job.text)),
+        ("notify", word(job.notify)),
+        (
+            "silent_if",
+            job.silent_if
+                .as_ref()
+                .and_then(|pattern| text(pattern.as_str())),
+        ),
         ("enabled", text(job.enabled)),
         ("retry_for", time(job.retry_for)),
         ("push_retry_for", time(job.push_retry_for)),

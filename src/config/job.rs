@@ -12,6 +12,7 @@ use super::{
     kimi, ntfy,
     reading::Reading,
     section::Section,
+    silence,
     targets::Targets,
     text,
     types::{Api, CatchUp, Endpoint, Job, Overlap},
@@ -91,6 +92,7 @@ impl<'r> Jobs<'r> {
         let model = section.read("model", Item::word);
         let chain = ai.as_deref().unwrap_or_default();
         self.warn_of_models(section, chain, model.as_deref(), use_search);
+        let (notify, silent_if) = (silence::notify(section), silence::silent_if(section));
         let notification = ntfy::notification(section);
         let (style, text) = (text::style(section), text::choices(section));
         // Every key is read before any wrong one ends it: all errors at once.
@@ -109,6 +111,8 @@ impl<'r> Jobs<'r> {
             model,
             use_search,
             targets: targets?,
+            notify: notify.unwrap_or_default(),
+            silent_if,
             notification,
             style,
             text,

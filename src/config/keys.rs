@@ -132,6 +132,8 @@ pub(super) const JOB: &[&str] = &[
     "use_search",
     "to",
     "ntfy",
+    "notify",
+    "silent_if",
     "title",
     "priority",
     "tags",

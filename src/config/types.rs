@@ -7,7 +7,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{way::Way, webhook::Webhook};
+use super::{
+    silence::{Notify, Pattern},
+    way::Way,
+    webhook::Webhook,
+};
 use crate::{
     model::{JobName, Language},
     render::{Long, Style, TextChoices},
@@ -389,6 +393,10 @@ pub struct Job {
     pub use_search: Option<bool>,
     /// The targets' names; at least one.
     pub targets: Vec<Arc<str>>,
+    /// Which of its answers are pushed.
+    pub notify: Notify,
+    /// Answers in whose text this is found are not pushed.
+    pub silent_if: Option<Pattern>,
     /// What its pushes show.
     pub notification: Notification,
     /// How its answers become text; None: the target's, else plain.

@@ -13,11 +13,12 @@ use super::{
     notices::{Notice, Why, tidings},
     outbox,
     revision::Revision,
+    silence,
 };
 use crate::{
     ask::{self, Answer, AskError, Attempt, Next},
     config::Job,
-    ledger::{Answered, AskedRow, AttemptRow, Claim, Failure, NewNotice},
+    ledger::{Answered, AskedRow, AttemptRow, Claim, Failure, NewNotice, Said},
     model::{RunState, Timestamp},
 };
 
@@ -141,9 +142,15 @@ impl Running<'_> {
         let now = engine.clock.now();
         let key = outbox::RunKey::of(self.claim);
         let deliveries = outbox::compose(&self.revision.config, self.job, &key, &answer, now);
+        let config = &self.revision.config;
         let answered = Answered {
             asked,
             prompt: self.job.prompt.to_string(),
+            said: Said {
+                text_hash: silence::hash(config, self.job, &answer),
+                speak: silence::speak(config, self.job, &self.claim.trigger, &answer),
+                back: self.back(now),
+            },
             sources: sources(&answer),
             cut_off: answer.truncated,
             instead_of: self.job.instead_of(&answer.endpoint).map(str::to_owned),
@@ -151,7 +158,7 @@ impl Running<'_> {
             model: answer.model,
             asked_ms: i64::try_from(answer.asked.as_millis()).unwrap_or(i64::MAX),
         };
-        engine
+        let silent = engine
             .persist(|| {
                 engine
                     .ledger
@@ -159,7 +166,21 @@ impl Running<'_> {
             })
             .await?;
         engine.deliverer.notify_one();
+        if let Some(reason) = silent.flatten() {
+            self.log_silent(&answered, reason);
+        }
         Ok(Ended::Answered)
+    }
+
+    /// What is over where the run ends with its answer.
+    fn back(&self, now: Timestamp) -> Option<NewNotice> {
+        let notice = Notice::RunBack {
+            job: self.job.clone(),
+            run_id: self.claim.run_id,
+            due: self.claim.scheduled_at(),
+        };
+        let config = &self.engine.revision().config;
+        (!self.engine.tries_once).then(|| tidings(config, notice, now))
     }
 
     async fn failed(
@@ -246,6 +267,20 @@ impl Running<'_> {
                 warn!(job, run, kind, error, next, "the next endpoint is asked");
             }
         }
+    }
+
+    /// The one line of a run's end, as the deliverer logs it for a run that is pushed.
+    fn log_silent(&self, answered: &Answered, reason: &str) {
+        info!(
+            job = self.job.name.as_str(),
+            run = self.claim.run_id,
+            scheduled_at = shown(self.claim.scheduled_at()),
+            asked_ms = answered.asked_ms,
+            token = answered.asked.token_label.as_deref().unwrap_or("none"),
+            attempt = self.number,
+            reason,
+            "silent"
+        );
     }
 
     fn log_failure(&self, failure: &Failure, asked_ms: i64) {

@@ -359,7 +359,7 @@ mod tests {
     use crate::{
         clock::SystemClock,
         daemon::fixture,
-        ledger::{Answered, AskedRow, NewDelivery},
+        ledger::{Answered, AskedRow, NewDelivery, Said},
         push::Message,
     };
 
@@ -383,6 +383,7 @@ mod tests {
             cut_off: false,
             model: "kimi".to_owned(),
             asked_ms: 1,
+            said: Said::default(),
         };
         let deliveries = [NewDelivery {
             kind: "answer",

@@ -108,8 +108,13 @@ fn style(job: &Job, target: &Target) -> Style {
     job.style.or(target.style).unwrap_or_default()
 }
 
-/// The whole answer as a phone shows it.
+/// The whole answer as a phone shows it, with a word where it is cut off.
 fn text(language: Language, job: &Job, target: &Target, answer: &Answer) -> String {
+    noted(language, job, answer, phone_text(job, target, answer))
+}
+
+/// The whole answer as a phone shows it.
+pub(super) fn phone_text(job: &Job, target: &Target, answer: &Answer) -> String {
     let options = job.text.or(&target.text).resolve();
     let style = style(job, target);
     let mut text = render::render(&answer.text, style, Sources::Cut, &options);
@@ -117,7 +122,7 @@ fn text(language: Language, job: &Job, target: &Target, answer: &Answer) -> Stri
         // A style may leave nothing of an odd answer; ntfy would say "triggered".
         text = answer.text.trim().to_owned();
     }
-    noted(language, job, answer, text)
+    text
 }
 
 /// The whole answer as it came, with its sources, to read on a larger screen or to keep.

@@ -24,6 +24,7 @@ mod revision;
 mod runner;
 mod scheduler;
 mod settle;
+mod silence;
 mod status;
 mod stop;
 mod systemd;
@@ -48,6 +49,7 @@ pub use self::{
     parcel::Parcel,
     reload::Loader,
     revision::{AskEndpoint, Revision},
+    silence::is_silent,
     stop::Stop,
 };
 use crate::{

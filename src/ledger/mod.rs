@@ -50,7 +50,7 @@ pub use self::{
     lock::DaemonLock,
     looks::{Glimpse, LastAnswer, TakenBy, Trouble},
     notices::{Compose, Gathered, Letter, MissedJob, NewNotice, Standing, Step},
-    outcomes::{Answered, AskedRow, Failure},
+    outcomes::{Answered, AskedRow, Failure, Said, Speak},
     planning::{Cut, NewOccurrence, NewRange, Planning, Skipped},
     pushed::{Completed, Outcome},
     requests::RequestRow,

@@ -28,6 +28,8 @@ pub struct Answered {
     pub instead_of: Option<String>,
     /// How long the AI took.
     pub asked_ms: i64,
+    /// Whether it is pushed, and what goes with that.
+    pub said: Said,
 }
 
 /// What an attempt did, however it ended.
@@ -59,6 +61,32 @@ impl AskedRow {
     }
 }
 
+/// What becomes of an answer beside being kept.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// A short name of the text that a phone shows; None: there is none.
+    pub text_hash: Option<String>,
+    /// Whether it is pushed.
+    pub speak: Speak,
+    /// What is over where it is not pushed; told when the run is delivered otherwise.
+    pub back: Option<NewNotice>,
+}
+
+/// Whether an answer is pushed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Speak {
+    /// It is.
+    #[default]
+    Always,
+    /// Where its text differs from the job's last one that was pushed or is owed.
+    IfChanged,
+    /// It is not, for this reason.
+    Never(&'static str),
+}
+
+/// Why an answer is held back that says what the last one did.
+const UNCHANGED: &str = "unchanged";
+
 /// A failed attempt.
 #[derive(Clone, Debug)]
 pub struct Failure {
@@ -71,7 +99,8 @@ pub struct Failure {
 }
 
 impl Ledger {
-    /// Writes the answer and all its deliveries, in one transaction, before the first push.
+    /// Writes the answer and all its deliveries, in one transaction, before the first push. Returns
+    /// why it is not pushed, where it is not: then the run has ended with it.
     ///
     /// # Errors
     /// The ledger could not be written, or the claim is lost.
@@ -81,7 +110,7 @@ impl Ledger {
         answered: &Answered,
         deliveries: &[NewDelivery],
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<Option<&'static str>> {
         let mut tx = self.write().await?;
         let done = write_answer(&mut tx, claim, answered, deliveries, to_ms(now)).await;
         self.finish(tx, done).await
@@ -179,10 +208,13 @@ async fn write_answer(
     answered: &Answered,
     deliveries: &[NewDelivery],
     now: i64,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Option<&'static str>> {
+    let silent = silence(tx, claim, answered).await?;
     let changed = sqlx::query(
-        "update run set state = 'answered', answered_at = $3, model = $4, token_label = $5,
-             asked_ms = $6, ai = $7, instead_of = $8, lease_owner = null, lease_until = null
+        "update run set state = case when $9 is null then 'answered' else 'silent' end,
+             reason = $9, finished_at = case when $9 is not null then $3 end,
+             answered_at = $3, model = $4, token_label = $5, asked_ms = $6, ai = $7,
+             instead_of = $8, text_hash = $10, lease_owner = null, lease_until = null
          where run_id = $1 and fence = $2 and state = 'asking'",
     )
     .bind(claim.run_id)
@@ -193,12 +225,51 @@ async fn write_answer(
     .bind(answered.asked_ms)
     .bind(&answered.asked.ai)
     .bind(&answered.instead_of)
+    .bind(silent)
+    .bind(&answered.said.text_hash)
     .execute(&mut *tx)
     .await?;
     fenced(changed.rows_affected())?;
     end_attempt(tx, claim.run_id, &answered.asked, now, "answered", None).await?;
     insert_content(tx, claim.run_id, answered).await?;
-    insert_deliveries(tx, Some(claim.run_id), deliveries, now).await
+    match silent {
+        None => insert_deliveries(tx, Some(claim.run_id), deliveries, now).await?,
+        Some(_) => tell_if(tx, answered.said.back.as_ref(), now).await?,
+    }
+    Ok(silent)
+}
+
+/// Why the answer is not pushed. Decided here, so that of two runs at once the later one knows
+/// what the earlier one said.
+async fn silence(
+    tx: &mut SqliteConnection,
+    claim: &Claim,
+    answered: &Answered,
+) -> sqlx::Result<Option<&'static str>> {
+    match answered.said.speak {
+        Speak::Always => Ok(None),
+        Speak::Never(reason) => Ok(Some(reason)),
+        Speak::IfChanged => {
+            let last = last_said(tx, claim).await?;
+            let is_same = last.is_some() && last == answered.said.text_hash;
+            Ok(is_same.then_some(UNCHANGED))
+        }
+    }
+}
+
+/// What the job's phones show last, or will when what is owed has arrived. A run that failed for
+/// good said nothing that counts: one of its targets may have missed it.
+async fn last_said(tx: &mut SqliteConnection, claim: &Claim) -> sqlx::Result<Option<String>> {
+    let last: Option<Option<String>> = sqlx::query_scalar(
+        "select text_hash from run where job = $1 and run_id <> $2
+             and state in ('answered', 'delivering', 'delivered')
+         order by scheduled_at desc limit 1",
+    )
+    .bind(&claim.job)
+    .bind(claim.run_id)
+    .fetch_optional(&mut *tx)
+    .await?;
+    Ok(last.flatten())
 }
 
 async fn insert_content(
