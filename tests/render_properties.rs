@@ -102,7 +102,7 @@ fn answer() -> impl Strategy<Value = String> {
 fn report() -> impl Strategy<Value = String> {
     let figure = "[0-9]{1,5}(\\.[0-9]{1,2})?(~[0-9]{1,3})?(\\*[0-9]{1,3})?(元|%|℃|%~[0-9]+%)?";
     let words = "[\u{4E00}-\u{4E20}]{1,6}";
-    let piece = (words, figure, 0..8_u8).prop_map(|(words, figure, form)| match form {
+    let piece = (words, figure, 0..9_u8).prop_map(|(words, figure, form)| match form {
         0 => format!("**{words}**{figure}，"),
         1 => format!("{words}**{figure}**。"),
         2 => format!("- {words}{figure}\n"),
@@ -110,6 +110,7 @@ fn report() -> impl Strategy<Value = String> {
         4 => format!("\n| {words} | {figure} |\n|---|---|\n| {figure} | {words} |\n\n"),
         5 => format!("> {words} *{figure}*\n\n"),
         6 => format!("{words}${figure}，"),
+        7 => format!("\n| {words} |\n|---|\n| {words} | {figure} |\n\n"),
         _ => format!("{words}{figure} "),
     });
     prop::collection::vec(piece, 1..12).prop_map(|pieces| pieces.concat())

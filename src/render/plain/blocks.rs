@@ -19,7 +19,7 @@ const BULLETS: [&str; 3] = ["• ", "◦ ", "▪ "];
 /// Writes the blocks of one answer.
 pub(super) struct Blocks<'o> {
     options: &'o TextOptions,
-    layout: Layout,
+    layout: Layout<'o>,
     writer: Writer,
 }
 
@@ -36,7 +36,7 @@ struct Place {
 
 impl<'o> Blocks<'o> {
     /// `source` is what `document` was parsed from.
-    pub(super) fn new(source: &str, options: &'o TextOptions) -> Self {
+    pub(super) fn new(source: &'o str, options: &'o TextOptions) -> Self {
         Self {
             options,
             layout: Layout::of(source),
@@ -162,7 +162,7 @@ impl<'o> Blocks<'o> {
                 self.lines(&inline.finish());
             }
             NodeValue::Table(_) => {
-                let lines = table::lines(block, self.options);
+                let lines = table::lines(block, &self.layout, self.options);
                 lines.iter().for_each(|line| self.writer.line(line));
             }
             NodeValue::ThematicBreak => self.writer.line(RULE),

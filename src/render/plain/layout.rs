@@ -1,12 +1,12 @@
-//! Which lines of the source are blank: an answer keeps its own spacing.
+//! The lines of the source: an answer keeps its own spacing.
 
 use comrak::Node;
 
-/// For each line, how many quote marks it consists of, if of nothing else.
-pub(super) struct Layout(Vec<Option<usize>>);
+/// The lines of the source, and for each how many quote marks it consists of, if of nothing else.
+pub(super) struct Layout<'s>(Vec<(&'s str, Option<usize>)>);
 
-impl Layout {
-    pub(super) fn of(source: &str) -> Self {
+impl<'s> Layout<'s> {
+    pub(super) fn of(source: &'s str) -> Self {
         let marks_of = |line: &str| {
             let mut marks = 0;
             for byte in line.bytes() {
@@ -18,7 +18,16 @@ impl Layout {
             }
             Some(marks)
         };
-        Self(source.split('\n').map(marks_of).collect())
+        let lines = source.split('\n');
+        Self(lines.map(|line| (line, marks_of(line))).collect())
+    }
+
+    /// What of the node's last line follows the node.
+    pub(super) fn rest_of_line(&self, node: Node<'_>) -> &'s str {
+        let end = node.data().sourcepos.end;
+        let line = self.0.get(end.line.saturating_sub(1));
+        line.and_then(|(line, _)| line.get(end.column..))
+            .unwrap_or_default()
     }
 
     /// True if a blank line stands between two siblings that are inside `quotes` quotes.
@@ -31,8 +40,7 @@ impl Layout {
             let marks = line
                 .checked_sub(1)
                 .and_then(|index| self.0.get(index))
-                .copied()
-                .flatten();
+                .and_then(|(_, marks)| *marks);
             marks.is_some_and(|marks| marks <= quotes)
         };
         let above = start.saturating_sub(1);

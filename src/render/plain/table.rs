@@ -1,15 +1,24 @@
 //! Tables: rows where they fit the phone, else a record a row.
 
-use comrak::Node;
+use std::iter::repeat;
+
+use comrak::{Arena, Node, nodes::NodeValue};
 use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
 
-use super::{inline::Inline, shield};
+use super::{inline::Inline, layout::Layout, parser, shield};
 use crate::render::{Tables, TextOptions};
 
 /// The lines of a table.
-pub(super) fn lines(table: Node<'_>, options: &TextOptions) -> Vec<String> {
-    let rows: Vec<Vec<String>> = table.children().map(|row| cells(row, options)).collect();
+pub(super) fn lines(table: Node<'_>, layout: &Layout<'_>, options: &TextOptions) -> Vec<String> {
+    let row = |row: Node<'_>| {
+        let mut cells = cells(row, options);
+        if let Some(last) = row.last_child() {
+            cells.extend(excess(layout.rest_of_line(last), options));
+        }
+        cells
+    };
+    let rows: Vec<Vec<String>> = table.children().map(row).collect();
     let lines: Vec<String> = rows.iter().map(|row| joined(row)).collect();
     let is_records = match options.tables {
         _ if rows.len() < 2 => false,
@@ -36,6 +45,23 @@ fn cells(row: Node<'_>, options: &TextOptions) -> Vec<String> {
     row.children().map(cell).collect()
 }
 
+/// The cells that a row has more than the header. A parser drops them; an answer loses no words.
+fn excess(rest: &str, options: &TextOptions) -> Vec<String> {
+    if rest.trim_matches(['|', ' ', '\t']).is_empty() {
+        return Vec::new();
+    }
+    let columns = rest.matches('|').count();
+    let table = format!("{0}\n{0}\n{rest}", "|-".repeat(columns));
+    let arena = Arena::new();
+    let document = comrak::parse_document(&arena, &table, &parser());
+    let is_row = |node: &Node<'_>| matches!(node.data().value, NodeValue::TableRow(false));
+    let row = document.descendants().find(is_row);
+    let mut cells = row.map_or_else(Vec::new, |row| cells(row, options));
+    let last = cells.iter().rposition(|cell| !cell.is_empty());
+    cells.truncate(last.map_or(0, |last| last + 1));
+    cells
+}
+
 fn joined(row: &[String]) -> String {
     let cells: Vec<&str> = row
         .iter()
@@ -46,10 +72,8 @@ fn joined(row: &[String]) -> String {
 
 /// `• label：value` and so on for the cells that are not empty.
 fn record(labels: &[String], row: &[String]) -> Vec<String> {
-    let cells = labels
-        .iter()
-        .zip(row)
-        .filter(|(_, value)| !value.is_empty());
+    let labels = labels.iter().map(String::as_str).chain(repeat(""));
+    let cells = labels.zip(row).filter(|(_, value)| !value.is_empty());
     let lines = cells.enumerate().map(|(i, (label, value))| {
         let mark = if i == 0 { "• " } else { "  " };
         let label = label.trim_end_matches([':', '：', ' ']);
