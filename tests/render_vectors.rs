@@ -54,7 +54,7 @@ fn plain_reads_as_written_for_the_phone() {
 /// The rules of the specification beyond the recorded cases.
 #[test]
 fn plain_follows_each_rule() {
-    check("phone-text-rules.jsonl", 86, |vector| {
+    check("phone-text-rules.jsonl", 700, |vector| {
         render(
             &vector.input,
             Style::Plain,

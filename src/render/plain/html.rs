@@ -1,5 +1,7 @@
 //! HTML in an answer: which tags are markup, and what each becomes.
 
+use std::collections::HashSet;
+
 use super::inline::Inline;
 
 /// Tags that leave nothing behind; the break, the image and the raised ones are told apart below.
@@ -62,30 +64,34 @@ struct Tag<'t> {
     length: usize,
 }
 
-/// Which of `</A>` to `</Z>` a text holds: `<B>` alone is a type parameter.
-pub(super) struct Partners([bool; 26]);
+/// The names of the closing tags of a text that are not in small letters.
+///
+/// `<B>` and `<Table>` that nothing closes are type parameters and components, no tags.
+pub(super) struct Partners<'t>(HashSet<&'t str>);
 
-impl Partners {
-    pub(super) fn of(text: &str) -> Self {
-        let mut found = [false; 26];
-        for at in memchr::memmem::find_iter(text.as_bytes(), "</") {
-            if let [letter @ b'A'..=b'Z', b'>', ..] = text.as_bytes()[at + 2..] {
-                found[usize::from(letter - b'A')] = true;
-            }
-        }
-        Self(found)
+impl<'t> Partners<'t> {
+    pub(super) fn of(text: &'t str) -> Self {
+        let closing = memchr::memmem::find_iter(text.as_bytes(), "</");
+        let names = closing.map(|at| name_of(&text[at + 2..]));
+        Self(names.filter(|name| is_type_name(name)).collect())
     }
 
     fn has(&self, name: &str) -> bool {
-        match name.as_bytes() {
-            [letter @ b'A'..=b'Z'] => self.0[usize::from(letter - b'A')],
-            _ => true,
-        }
+        !is_type_name(name) || self.0.contains(name)
     }
 }
 
+/// True for `B` and `Table`, which may be types; nobody writes a type `BR` or `table`.
+fn is_type_name(name: &str) -> bool {
+    let is_void = ["br", "hr", "img"]
+        .iter()
+        .any(|void| name.eq_ignore_ascii_case(void));
+    let begins_as_type = name.starts_with(|c: char| c.is_ascii_uppercase());
+    begins_as_type && !is_void && (name.len() == 1 || !name.bytes().all(|b| b.is_ascii_uppercase()))
+}
+
 /// True if the `<` at `at` begins what a parser takes for a tag or an address, and is text.
-pub(super) fn is_foreign(text: &str, at: usize, partners: &Partners) -> bool {
+pub(super) fn is_foreign(text: &str, at: usize, partners: &Partners<'_>) -> bool {
     let rest = &text[at + 1..];
     let rest = rest.strip_prefix('/').unwrap_or(rest);
     let name = name_of(rest);

@@ -67,6 +67,15 @@ impl<'t> Dollars<'t> {
         (is_tight && !is_money(before, content, after)).then_some(close + 1)
     }
 
+    /// True if there is nothing but these bytes in their lines.
+    fn is_line(&self, start: usize, end: usize) -> bool {
+        let blanks = [' ', '\t'];
+        let before = self.text[..start].trim_end_matches(blanks);
+        let after = self.text[end..].trim_start_matches(blanks);
+        (before.is_empty() || before.ends_with('\n'))
+            && (after.is_empty() || after.starts_with('\n'))
+    }
+
     /// True if the `\(` or `\[` at `at` opens mathematics and is no mere escaped bracket.
     pub(super) fn is_latex(&mut self, at: usize) -> bool {
         let is_paren = self.text.as_bytes()[at + 1] == b'(';
@@ -84,8 +93,10 @@ impl<'t> Dollars<'t> {
             return false;
         }
         let is_plain = !content.contains(TEX_SIGNS) && !content.starts_with(char::is_whitespace);
-        // `\[1\]` and `\(注\)` are escaped brackets, `\(n\)` is a variable.
-        !(is_plain && (!is_paren || content.contains(is_cjk)))
+        // `\[1\]` in a sentence and `\(注\)` are escaped brackets, `\(n\)` is a variable, and so
+        // is `\[x\]` in a line of its own.
+        let is_variable = is_paren || self.is_line(at, close + 2);
+        !is_plain || is_variable && !content.contains(is_cjk)
     }
 }
 
@@ -101,7 +112,10 @@ fn is_money(before: Option<char>, content: &str, after: Option<char>) -> bool {
     let is_sum = content.starts_with(|c: char| c.is_ascii_digit())
         && !content.contains(['\\', '^', '_', '=', '{'])
         && (content.contains(is_cjk) || has_word(content));
-    let is_prose = content.contains(is_cjk) && !content.contains(TEX_SIGNS);
+    // `$速度$` is a variable, `$表示美元，A$` are words between two dollar signs.
+    let is_prose = content.contains(is_cjk)
+        && !content.contains(TEX_SIGNS)
+        && !content.chars().all(|c| is_cjk(c) && c.is_alphabetic());
     let is_variable = follows(|c| c.is_ascii_alphabetic() || *c == '_')
         && content.bytes().take_while(u8::is_ascii_uppercase).count() > 1;
     // One of the two stands in code.
@@ -122,7 +136,7 @@ fn has_word(text: &str) -> bool {
 }
 
 /// Chinese, Japanese and Korean letters and their punctuation, roughly.
-fn is_cjk(c: char) -> bool {
+pub(super) fn is_cjk(c: char) -> bool {
     matches!(c, '\u{2E80}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FFEF}')
 }
 

@@ -3,6 +3,7 @@
 //! `source` cleans the answer, `shield` hides what a parser would misread, comrak parses,
 //! `blocks` walks the document and `inline` the words in it, and `writer` writes the lines.
 
+mod address;
 mod blocks;
 mod citations;
 mod code;

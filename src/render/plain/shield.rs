@@ -6,10 +6,10 @@
 
 use std::borrow::Cow;
 
-use super::{html, math};
+use super::{address, html, math};
 
 /// The noncharacters in use and what they stand for.
-const SHIELDS: [(char, char); 7] = [
+const SHIELDS: [(char, char); 14] = [
     ('\u{FDD0}', '~'),
     ('\u{FDD1}', '_'),
     ('\u{FDD2}', '*'),
@@ -17,6 +17,13 @@ const SHIELDS: [(char, char); 7] = [
     ('\u{FDD4}', '<'),
     ('\u{FDD5}', '['),
     (ESCAPE, '\\'),
+    ('\u{FDD7}', ':'),
+    ('\u{FDD8}', '.'),
+    ('\u{FDD9}', ','),
+    ('\u{FDDA}', ';'),
+    ('\u{FDDB}', '!'),
+    ('\u{FDDC}', '?'),
+    ('\u{FDDD}', '%'),
 ];
 
 /// The backslash of an escape: nothing in text, itself in code.
@@ -33,6 +40,7 @@ pub(in crate::render) fn shield(text: &str) -> String {
         out,
         kept: 0,
         partners: html::Partners::of(text),
+        bold: None,
     };
     let mut dollars = math::Dollars::new(text);
     let mut at = 0;
@@ -48,6 +56,8 @@ pub(in crate::render) fn shield(text: &str) -> String {
             b'$' => shielder.dollar(start, &mut dollars),
             b'<' => shielder.tag(start),
             b':' => shielder.address(start),
+            b'*' => shielder.stars(start),
+            b'[' => shielder.bracket(start),
             _ => shielder.noncharacter(start),
         };
     }
@@ -98,7 +108,7 @@ pub(super) fn unshield_char(c: char) -> char {
 
 const IS_SPECIAL: [bool; 256] = {
     let mut table = [false; 256];
-    let special = b"\\~_$<:\xEF";
+    let special = b"\\~_$<:*[\xEF";
     let mut i = 0;
     while i < special.len() {
         table[special[i] as usize] = true;
@@ -112,7 +122,9 @@ struct Shielder<'t> {
     out: String,
     /// How far the text has been copied to `out`.
     kept: usize,
-    partners: html::Partners,
+    partners: html::Partners<'t>,
+    /// Where the last `**` that may open bold text ended, if none has closed it.
+    bold: Option<usize>,
 }
 
 impl Shielder<'_> {
@@ -172,6 +184,42 @@ impl Shielder<'_> {
         at + length
     }
 
+    /// `**涨幅:**2.4%` is bold: a parser wants a space between punctuation that ends bold text
+    /// and a word after it. The punctuation is hidden, so that it counts as a letter.
+    fn stars(&mut self, at: usize) -> usize {
+        let end = at + self.run(at, b'*');
+        if end != at + 2 {
+            return end;
+        }
+        let after = self.text[end..].chars().next();
+        let is_open = |start: usize| !self.text[start..at].contains('\n');
+        if !self.bold.take().is_some_and(is_open) {
+            self.bold = after.is_some_and(|c| !c.is_whitespace()).then_some(end);
+        } else if at > self.kept
+            && after.is_some_and(|c| c.is_ascii_alphanumeric())
+            && let Some(mark) = self.text[..at].chars().next_back()
+            && ":.,;!?%".contains(mark)
+        {
+            self.replace(at - 1, 1, mark);
+        }
+        end
+    }
+
+    /// What begins like the definition of an address and is none is text.
+    fn bracket(&mut self, at: usize) -> usize {
+        let is_mark = |c: char| {
+            matches!(
+                c,
+                ' ' | '\t' | '>' | '-' | '*' | '+' | '.' | ')' | '0'..='9'
+            )
+        };
+        let before = self.text[..at].trim_end_matches(is_mark);
+        if (before.is_empty() || before.ends_with('\n')) && address::is_note(&self.text[at..]) {
+            self.replace(at, 1, '[');
+        }
+        at + 1
+    }
+
     /// Money is not mathematics.
     fn dollar(&mut self, at: usize, dollars: &mut math::Dollars<'_>) -> usize {
         let length = self.run(at, b'$');
@@ -189,7 +237,8 @@ impl Shielder<'_> {
 
     /// A tag that is none of HTML's usual ones is text: `Vec<String>`, `<你的名字>`.
     fn tag(&mut self, at: usize) -> usize {
-        if !begins_destination(&self.text[..at]) && html::is_foreign(self.text, at, &self.partners)
+        if !address::begins_destination(&self.text[..at])
+            && html::is_foreign(self.text, at, &self.partners)
         {
             self.replace(at, 1, '<');
         }
@@ -203,7 +252,7 @@ impl Shielder<'_> {
         if !is_web || !self.text[colon..].starts_with("://") {
             return colon + 1;
         }
-        let end = address_end(self.text.as_bytes(), colon + 3);
+        let end = address::end(self.text.as_bytes(), colon + 3);
         let address = &self.text[colon..end];
         for (i, mark) in address.char_indices() {
             if matches!(mark, '_' | '*' | '~' | '$') {
@@ -227,34 +276,4 @@ impl Shielder<'_> {
             .take_while(|&&byte| byte == mark)
             .count()
     }
-}
-
-/// True if a `<` after this text is the bracket of a link's address: `[a](<b c>)`, `[a]: <b c>`.
-fn begins_destination(before: &str) -> bool {
-    if before.ends_with("](") {
-        return true;
-    }
-    let label = before.trim_end();
-    let line = label.rsplit('\n').next().unwrap_or(label);
-    label.len() < before.len() && label.ends_with("]:") && line.trim_start().starts_with('[')
-}
-
-/// The end of an address: ASCII only (Chinese punctuation follows it without a space), brackets
-/// balanced, without the marks of emphasis that may close behind it.
-fn address_end(bytes: &[u8], start: usize) -> usize {
-    let (mut end, mut depth) = (start, 0_usize);
-    for &byte in &bytes[start..] {
-        match byte {
-            b'(' => depth += 1,
-            b')' if depth == 0 => break,
-            b')' => depth -= 1,
-            b'!' | b'#'..=b'\'' | b'*'..=b';' | b'=' | b'?'..=b'Z' | b'_' | b'a'..=b'z' | b'~' => {}
-            _ => break,
-        }
-        end += 1;
-    }
-    while end > start && matches!(bytes[end - 1], b'*' | b'_' | b'~' | b'$') {
-        end -= 1;
-    }
-    end
 }
