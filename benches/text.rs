@@ -4,6 +4,9 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[path = "../bench/corpus.rs"]
+mod corpus;
+
 use std::{
     env, fs,
     hint::black_box,
@@ -11,48 +14,24 @@ use std::{
 };
 
 use comrak::{Arena, Options, nodes::NodeValue, parse_document};
+use corpus::corpus;
 use promptcron::render::{Sources, SplitLimits, Style, TextOptions, page, render, split};
-use serde_json::Value;
 
 /// The size of the corpus in bytes.
-const CORPUS: usize = 1_000_000;
+const BYTES: usize = 1_000_000;
 const RUNS: usize = 9;
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
     match args.first().map(String::as_str) {
         Some("pathological") => pathological(),
-        Some("corpus") => fs::write(&args[1], corpus()).expect("the corpus can be written"),
+        Some("corpus") => fs::write(&args[1], corpus(BYTES)).expect("the corpus can be written"),
         _ => throughput(),
     }
 }
 
-/// Real answers of the recorded cases, over and over.
-fn corpus() -> String {
-    let vectors = include_str!("../tests/vectors/classic.jsonl").lines();
-    let whole = include_str!("../tests/vectors/phone-text.jsonl")
-        .lines()
-        .last();
-    let answers: Vec<String> = vectors
-        .chain(whole)
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|vector| matches!(vector["id"].as_str(), Some(id) if id.starts_with("p-real") || id == "z-01"))
-        .filter_map(|vector| Some(vector["input"].as_str()?.replace("搜索结果来自：", "来源：")))
-        .collect();
-    assert!(!answers.is_empty(), "the vectors hold real answers");
-    let mut text = String::with_capacity(CORPUS + 10_000);
-    for answer in answers.iter().cycle() {
-        if text.len() >= CORPUS {
-            break;
-        }
-        text += answer;
-        text += "\n\n";
-    }
-    text
-}
-
 fn throughput() {
-    let corpus = corpus();
+    let corpus = corpus(BYTES);
     // The plain style takes 256 kB at most: whole answers are what it gets in life.
     let pieces = pieces(&corpus, 100_000);
     let options = TextOptions::default();
@@ -259,6 +238,12 @@ fn inputs() -> Vec<(String, String)> {
         "##a\n",
         "<br>\n",
         "<br>",
+        ":**a",
+        "**a:**b",
+        "[a]: 金\n",
+        "$金$",
+        "\\[a\\]\n",
+        "<Table>",
     ];
     let mut inputs: Vec<_> = repeated
         .iter()
@@ -301,6 +286,14 @@ fn inputs() -> Vec<(String, String)> {
     inputs.push((
         "lazy lines in a quote".to_owned(),
         ">".repeat(1000) + &"a\n".repeat(49_000),
+    ));
+    inputs.push((
+        "rows wider than the header".to_owned(),
+        format!("|a|\n|-|\n{}", "|1|2|3|\n".repeat(13_000)),
+    ));
+    inputs.push((
+        "a row much wider than the header".to_owned(),
+        format!("|a|\n|-|\n{}\n", "|1".repeat(50_000)),
     ));
     inputs.push((
         "wide table".to_owned(),

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 PROMPT = "分析一下当前国内上海金价格，较上日变化，近期走势。给出投资建议。编号"
@@ -54,24 +54,43 @@ def write_config(folder: Path, port: int, crons: Iterable[str], max_in_flight: i
     (folder / "config.toml").write_text(head + "".join(jobs), encoding="utf-8")
 
 
-class Servers:
-    """An AI and an inbox that answer at once, and know when each request was read."""
+def wait_for(arrivals: Callable[[], list[int]], count: int, patience_s: float) -> None:
+    """Waits until so many requests have come."""
+    until = time.monotonic() + patience_s
+    while len(arrivals()) < count:
+        if time.monotonic() > until:
+            raise RuntimeError(f"not all of {count} came within {patience_s} s")
+        # Seldom: looking takes CPU time from what is measured.
+        time.sleep(0.5)
 
-    def __init__(self, program: Path) -> None:
-        self._process = subprocess.Popen([program], stdout=subprocess.PIPE, text=True)
+
+class Servers:
+    """An AI, which answers at once or after a while, and an inbox; they know each request."""
+
+    def __init__(self, program: Path, delay_ms: int = 0) -> None:
+        command = [program, str(delay_ms)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.port = int(self._process.stdout.readline())
 
     def asked_us(self) -> list[int]:
         """When each question was read, in microseconds since the Unix epoch."""
-        return self._report("asked")
+        return [int(line.split()[0]) for line in self._report("asked")]
 
     def pushed_us(self) -> list[int]:
         """The same for each push."""
-        return self._report("pushed")
+        return [int(line.split()[0]) for line in self._report("pushed")]
 
-    def _report(self, what: str) -> list[int]:
+    def asked(self) -> list[str]:
+        """Each question's prompt."""
+        return [line.split(maxsplit=1)[1] for line in self._report("asked")]
+
+    def pushed(self) -> list[tuple[str, str]]:
+        """Each push's title, without blanks, and its `sequence_id`."""
+        return [tuple(line.split()[1:]) for line in self._report("pushed")]
+
+    def _report(self, what: str) -> list[str]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{what}") as reply:
-            return [int(line) for line in reply.read().split()]
+            return reply.read().decode().splitlines()
 
     def __enter__(self) -> "Servers":
         return self
@@ -85,10 +104,17 @@ class Servers:
 class Daemon:
     """`promptcron run` in a folder of its own, from its start to its end."""
 
-    def __init__(self, program: Path, folder: Path, level: str = "info", ready_s: float = 60) -> None:
+    def __init__(
+        self,
+        program: Path,
+        folder: Path,
+        level: str = "info",
+        ready_s: float = 60,
+        env: dict[str, str] | None = None,
+    ) -> None:
         self._log = folder / "log.jsonl"
         with _ReadySocket(folder) as ready, self._log.open("wb") as log:
-            env = os.environ | {
+            env = os.environ | (env or {}) | {
                 "RUST_LOG": f"promptcron={level}",
                 "STATE_DIRECTORY": str(folder),
                 "NOTIFY_SOCKET": ready.path,

@@ -1,13 +1,19 @@
 """How late: from a nominal second to the durable row and to the request, many jobs due at once."""
 
+import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import daemon, machine
+from .bench import Bench, say
+from .peers import Peer, Running
+from .report import number, ratio
+
+# A limit that a burst's row has to keep, in ms of p99.
+DURABLE_AIMS = {1_000: 20, 10_000: 300}
 
 # How long the slowest burst may take from its second on.
 PATIENCE_S = 180
@@ -71,7 +77,9 @@ def _round(
                 raise RuntimeError("the daemon was not ready in time: the machine is too busy")
             time.sleep(max(0.0, due - time.time()) + 0.5)
             followed = jobs <= FOLLOWED
-            _wait_for(servers.pushed_us if followed else servers.asked_us, jobs)
+            daemon.wait_for(
+                servers.pushed_us if followed else servers.asked_us, jobs, PATIENCE_S
+            )
             planned = running.events("planned")
         rows = [
             event["durable_at_us"] / 1e3 - due * 1e3
@@ -84,10 +92,58 @@ def _round(
         return rows, asked, max(servers.pushed_us()) / 1e6 - due if followed else None
 
 
-def _wait_for(arrivals: Callable[[], list[int]], jobs: int) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while len(arrivals()) < jobs:
-        if time.monotonic() > until:
-            raise RuntimeError(f"not all of {jobs} came within {PATIENCE_S} s")
-        # Seldom: looking takes CPU time from what is measured.
-        time.sleep(0.5)
+def measure_peer(peer: Peer, jobs: int, rounds: int) -> tuple[Spread, int]:
+    """How late its callbacks are, with `jobs` due in one second; and the most that it lost."""
+    late = [_peer_round(peer, jobs) for _ in range(rounds)]
+    return spread(late), jobs - min(map(len, late))
+
+
+def _peer_round(peer: Peer, jobs: int) -> list[float]:
+    due = int(time.time()) + 3 + jobs // 1_000
+    with Running(peer, ["burst", str(due)], [daemon.once_at(due)] * jobs) as running:
+        if time.time() > due:
+            raise RuntimeError(f"{peer.name} was not ready in time: the machine is too busy")
+        called = json.loads(running.line())
+    return [at - due * 1e3 for at in called]
+
+
+def report(bench: Bench) -> None:
+    """Writes the sections on lateness and on the whole way."""
+    rows, ahead = [], []
+    for jobs in (100, 1_000, 10_000):
+        say(f"lateness, {jobs:,} jobs")
+        rounds = bench.plan.burst_rounds
+        own = measure(bench.programs.promptcron, bench.programs.server, jobs, rounds)
+        durable, request = own.durable, own.request
+        rows.append(_late(jobs, "promptcron: durable row", durable, durable))
+        rows.append(_late(jobs, "promptcron: request read by the AI", request, durable))
+        if jobs in DURABLE_AIMS:
+            what = f"{jobs:,} due in one second: durable row, p99"
+            bench.report.aim(what, DURABLE_AIMS[jobs], durable.p99, "ms")
+        for peer in bench.peers.schedulers:
+            late, lost = measure_peer(peer, jobs, bench.plan.peer_rounds)
+            what = f"{peer.name}: callback" + (f" ({lost:,} lost)" if lost else "")
+            rows.append(_late(jobs, what, late, durable))
+        if seconds := own.all_pushed_s:
+            ahead.append([f"{jobs:,}", number(seconds), number(jobs / seconds)])
+    bench.report.section(
+        "Lateness",
+        "From the nominal second, in ms; medians over rounds, each of a fresh process. A durable "
+        "row is committed and synced to disk. Up to 1,000 questions are in flight; the AI "
+        "answers at once and shares the machine. The peers keep nothing on disk and ask nobody: "
+        "theirs is the time at which an empty callback is called.",
+        ["due at once", "", "p50", "p99", "max", "p99 to the durable row's"],
+        rows,
+    )
+    bench.report.section(
+        "The whole way",
+        "The same bursts, from the nominal second to the last push taken by the inbox: asked, "
+        "answered, rendered, pushed, and each step of it on disk before the next.",
+        ["due at once", "all pushed after s", "runs a second"],
+        ahead,
+    )
+
+
+def _late(jobs: int, who: str, late: Spread, base: Spread) -> list[str]:
+    figures = [number(value) for value in (late.p50, late.p99, late.longest)]
+    return [f"{jobs:,}", who, *figures, ratio(late.p99, base.p99)]

@@ -40,6 +40,12 @@ def resident_mb(pid: int) -> float:
     return kib * 1024 / 1e6
 
 
+def peak_resident_mb(pid: int) -> float:
+    """The most resident memory that it ever had, in MB."""
+    kib = int(_first(f"/proc/{pid}/status", "VmHWM").split()[0])
+    return kib * 1024 / 1e6
+
+
 def cpu_s(pid: int) -> float:
     """CPU time of all threads that live, in seconds; to the nanosecond, unlike `ps`."""
     total = 0

@@ -2,14 +2,10 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from . import daemon, idle, lateness
 
 PROGRAMS = Path(__file__).parent.parent / "peers"
 
@@ -23,26 +19,50 @@ class Peer:
     command: list[str]
 
 
-def install(folder: Path) -> list[Peer]:
-    """Installs npm's croner and node-cron and PyPI's APScheduler into a folder."""
+@dataclass
+class Peers:
+    """All that was installed; empty where nothing was asked for."""
+
+    # In-memory schedulers, and APScheduler with its store on disk.
+    schedulers: list[Peer] = field(default_factory=list)
+    stored: Peer | None = None
+    # The script that promptcron began with, and where remove-markdown is.
+    script: Peer | None = None
+    modules: Path | None = None
+
+    def versions(self) -> list[tuple[str, str]]:
+        """Name and version of each."""
+        found = [*self.schedulers, *filter(None, [self.script])]
+        return [(peer.name, peer.version) for peer in found]
+
+
+def install(folder: Path) -> Peers:
+    """Installs npm's croner, node-cron, cron and axios and PyPI's APScheduler into a folder."""
     npm, venv = folder / "npm", folder / "venv"
     npm.mkdir()
-    for program in PROGRAMS.glob("*.mjs"):
+    for program in [*PROGRAMS.glob("*.mjs"), *PROGRAMS.parent.glob("text/*.mjs")]:
         # Node looks for modules beside the program.
         (npm / program.name).write_text(program.read_text())
-    _quietly("npm", "install", "--prefix", npm, "--no-audit", "--no-fund", "croner", "node-cron")
+    names = ["croner", "node-cron", "cron"]
+    _quietly("npm", "install", "--prefix", npm, "--no-audit", "--no-fund", *names, "axios", "remove-markdown")
     _quietly(sys.executable, "-m", "venv", venv)
     python = venv / "bin" / "python"
-    _quietly(python, "-m", "pip", "install", "--quiet", "apscheduler<4")
+    _quietly(python, "-m", "pip", "install", "--quiet", "apscheduler<4", "sqlalchemy")
     node = [
-        Peer(name, _npm_version(npm, name), ["node", str(npm / f"{name}.mjs")])
-        for name in ("croner", "node-cron")
+        Peer(f"npm {name}", _npm_version(npm, name), ["node", str(npm / f"{name}.mjs")])
+        for name in names
     ]
     version = _quietly(
         python, "-c", "import importlib.metadata as m; print(m.version('apscheduler'))"
+    ).strip()
+    program, stored = (str(PROGRAMS / f"apscheduler_{kind}.py") for kind in ("peer", "stored"))
+    script = Peer("Node script, axios", _npm_version(npm, "axios"), ["node", str(npm / "script.mjs")])
+    return Peers(
+        [*node, Peer("APScheduler", version, [str(python), program])],
+        Peer("APScheduler, SQL store", version, [str(python), stored]),
+        script,
+        npm,
     )
-    program = str(PROGRAMS / "apscheduler_peer.py")
-    return [*node, Peer("APScheduler", version.strip(), [str(python), program])]
 
 
 def _quietly(*command: object) -> str:
@@ -57,40 +77,11 @@ def _npm_version(npm: Path, name: str) -> str:
     return json.loads(package.read_text())["version"]
 
 
-def burst(peer: Peer, jobs: int, rounds: int) -> tuple[lateness.Spread, int]:
-    """How late its callbacks are, with `jobs` due in one second; and the most that it lost."""
-    late = [_burst(peer, jobs) for _ in range(rounds)]
-    return lateness.spread(late), jobs - min(map(len, late))
-
-
-def _burst(peer: Peer, jobs: int) -> list[float]:
-    due = int(time.time()) + 3 + jobs // 1_000
-    with _Running(peer, ["burst", str(due)], [daemon.once_at(due)] * jobs) as running:
-        if time.time() > due:
-            raise RuntimeError(f"{peer.name} was not ready in time: the machine is too busy")
-        called = json.loads(running.line())
-    return [at - due * 1e3 for at in called]
-
-
-def at_rest(peer: Peer, jobs: int, rounds: int, idle_s: float) -> idle.Idle:
-    """What it takes with `jobs` daily jobs of which none is due."""
-    start, resident, cpu = [], [], []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        with _Running(peer, ["idle"], daemon.daily(jobs)) as running:
-            start.append((time.perf_counter() - began) * 1e3)
-            usage = idle.usage_when_idle(running.pid, idle_s)
-        resident.append(usage[0])
-        cpu.append(usage[1])
-    median = statistics.median
-    return idle.Idle(median(start), median(start), median(resident), median(cpu))
-
-
-class _Running:
+class Running:
     """A peer's program: reads patterns, says that it is ready, and later what it measured."""
 
     def __init__(self, peer: Peer, arguments: list[str], crons: list[str]) -> None:
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [*peer.command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -99,19 +90,23 @@ class _Running:
             # A zone named job by job costs Node's schedulers more: this is their best case.
             env=os.environ | {"TZ": "UTC"},
         )
-        self.pid = self._process.pid
-        self._process.stdin.write("\n".join(crons))
-        self._process.stdin.close()
+        self.pid = self.process.pid
+        self.process.stdin.write("\n".join(crons))
+        self.process.stdin.close()
         if self.line() != "ready":
             raise RuntimeError(f"{peer.name} did not start")
 
     def line(self) -> str:
-        return self._process.stdout.readline().strip()
+        return self.process.stdout.readline().strip()
 
-    def __enter__(self) -> "_Running":
+    def __enter__(self) -> "Running":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._process.stdout.close()
+        self.end()
+
+    def end(self) -> None:
+        """Kills it, as a crash does."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()

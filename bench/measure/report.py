@@ -20,11 +20,16 @@ class Report:
     def aim(self, what: str, most: float, got: float, unit: str) -> None:
         """One figure against the most that it may be."""
         met = "met" if got <= most else "**not met**"
-        self.aims.append([what, f"{most:g} {unit}", f"{number(got)} {unit}", met])
+        self.aims.append([what, f"at most {most:g} {unit}", f"{number(got)} {unit}", met])
+
+    def aim_at_least(self, what: str, least: float, got: float, unit: str) -> None:
+        """One figure against the least that it may be."""
+        met = "met" if got >= least else "**not met**"
+        self.aims.append([what, f"at least {least:g} {unit}", f"{number(got)} {unit}", met])
 
     def markdown(self) -> str:
         """All of it, the aims first."""
-        aims = table(["Aim", "at most", "measured", ""], self.aims)
+        aims = table(["Aim", "", "measured", ""], self.aims)
         return "\n\n".join([f"### Aims\n\n{aims}", *self.sections])
 
     def write(self, file: Path) -> None:
