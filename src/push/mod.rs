@@ -7,6 +7,8 @@ mod advice;
 mod client;
 mod error;
 mod file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod message;
 mod reply;
