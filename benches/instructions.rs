@@ -13,7 +13,8 @@ use chrono::TimeDelta;
 use promptcron::{
     config::Overlap,
     ledger::{
-        Access, Answered, Ledger, NewDelivery, NewOccurrence, Outcome, Planning, ScheduledJob,
+        Access, Answered, AskedRow, Ledger, NewDelivery, NewOccurrence, Outcome, Planning, Said,
+        ScheduledJob,
     },
     model::{JobName, Language, Timestamp},
     render::{Sources, SplitLimits, Style, TextOptions, page, render, split},
@@ -119,14 +120,15 @@ async fn ledger() -> anyhow::Result<()> {
         let claim = claims.first().context("a run is due")?;
         let number = ledger.start_attempt(claim, "kimi", now).await?;
         let answered = Answered {
-            number,
+            asked: AskedRow::bare(number, "kimi"),
             prompt: "金价？".to_owned(),
             answer: "**金价**上涨。".repeat(50),
+            sources: None,
+            cut_off: false,
             model: "kimi".to_owned(),
-            token_label: None,
+            instead_of: None,
             asked_ms: 1,
-            ai: "kimi".to_owned(),
-            tokens: Vec::new(),
+            said: Said::default(),
         };
         let delivery = NewDelivery {
             kind: "answer",
@@ -147,6 +149,7 @@ async fn ledger() -> anyhow::Result<()> {
         let outcome = Outcome::Delivered {
             receipt: "bench0000001".to_owned(),
             next_part_at: now,
+            back: None,
         };
         let done = ledger.delivery_ended(&owed, &outcome, now).await?;
         done.context("the run is over")?;
