@@ -264,7 +264,7 @@ fn every_key_reaches_its_place() {
         (3_000, 3, Some(Style::Classic))
     );
     assert_eq!(phone.notification.priority, Some(4));
-    let marks = |marks: [&str; 6]| Some(marks.map(str::to_owned));
+    let marks = |marks: [&str; 6]| Some(Box::new(marks.map(str::to_owned)));
     let text = TextChoices {
         quotes: Some(Quotes::Drop),
         links: Some(Links::Append),

@@ -112,7 +112,7 @@ impl RenderArgs {
             links: self.links,
             code: self.code,
             tables: self.tables,
-            heading_marks: self.heading_marks.clone(),
+            heading_marks: self.heading_marks.clone().map(Box::new),
             width: self.width.map(usize::from),
         }
     }

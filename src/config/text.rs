@@ -40,7 +40,7 @@ pub(super) fn choices(section: &Section<'_>) -> TextChoices {
         links: section.read("links", |item| item.choice(LINKS)),
         code: section.read("code", |item| item.choice(CODE)),
         tables: section.read("tables", |item| item.choice(TABLES)),
-        heading_marks: section.read("heading_marks", heading_marks),
+        heading_marks: section.read("heading_marks", heading_marks).map(Box::new),
         width: section.read("width", |item| item.int(10..=1_000)),
     }
 }

@@ -130,9 +130,9 @@ pub struct TextChoices {
     /// `auto`, `rows` or `records`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tables: Option<Tables>,
-    /// Six strings, for headings of level 1 to 6.
+    /// Six strings, for headings of level 1 to 6. Boxed, because every job has the room of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heading_marks: Option<[String; 6]>,
+    pub heading_marks: Option<Box<[String; 6]>>,
     /// Columns of the phone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<usize>,
@@ -164,7 +164,11 @@ impl TextChoices {
             links: self.links.unwrap_or(default.links),
             code: self.code.unwrap_or(default.code),
             tables: self.tables.unwrap_or(default.tables),
-            heading_marks: self.heading_marks.clone().unwrap_or(default.heading_marks),
+            heading_marks: self
+                .heading_marks
+                .as_deref()
+                .cloned()
+                .unwrap_or(default.heading_marks),
             width: self.width.unwrap_or(default.width),
         }
     }
