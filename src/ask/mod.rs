@@ -34,7 +34,10 @@ pub use chain::{Attempt, Link, Try, ask_along};
 pub use client::{Client, ClientError, Probe, RESERVED_PARAMS};
 pub use error::AskError;
 pub use kind::{ErrorKind, Next, Pause, TokenEffect};
-pub use pool::{Asked, Availability, EndpointState, Health, Learned, Pool, Take, TokenState};
+pub use pool::{
+    Asked, Availability, Check, EndpointState, Health, Learned, Pool, Standing, Take, TokenChange,
+    TokenEvent, TokenState,
+};
 pub use sources::Source;
 pub use wire::read_stream;
 

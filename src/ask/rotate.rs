@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::{
     Answer,
     chain::{Link, Try},
@@ -11,6 +13,9 @@ use super::{
     pool::{Asked, Availability, Take},
 };
 use crate::{clock::Clock, config::types::Token, model::Timestamp};
+
+/// A token that was asked with just now is waited for so long; the next endpoint is asked sooner than that.
+const PATIENCE: TimeDelta = TimeDelta::minutes(1);
 
 /// Asks with the token whose turn it is; one that fails for a reason of its own gives way to the next at once.
 ///
@@ -27,11 +32,17 @@ pub(super) async fn ask_in_turn(
         is_first: true,
         failure: None,
     };
+    let patience = clock.now() + PATIENCE;
     loop {
-        let Some(token) = turns.take(clock.now()) else {
-            return Err(turns.last_word(clock.now()));
-        };
         let started_at = clock.now();
+        let token = match turns.take(started_at) {
+            Turn::Token(token) => token,
+            Turn::Wait(until) if until <= patience => {
+                clock.sleep_until(until).await;
+                continue;
+            }
+            Turn::Wait(_) | Turn::Over => return Err(turns.last_word(started_at)),
+        };
         let result = link.client.ask(&link.question, token.as_ref()).await;
         let asked = Asked {
             started_at,
@@ -45,6 +56,16 @@ pub(super) async fn ask_in_turn(
     }
 }
 
+/// What an endpoint's part goes on with.
+enum Turn {
+    /// A question with this token, or without one.
+    Token(Option<Token>),
+    /// A token that may be asked with then.
+    Wait(Timestamp),
+    /// Nothing: all have had their turn.
+    Over,
+}
+
 /// An endpoint's part so far.
 struct Turns<'a> {
     link: &'a Link<'a>,
@@ -56,17 +77,18 @@ struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    /// The next token, or no token for a pool that is empty; None when all have had their turn.
-    fn take(&mut self, now: Timestamp) -> Option<Option<Token>> {
+    /// The next token, or no token for a pool that is empty.
+    fn take(&mut self, now: Timestamp) -> Turn {
         let token = match self.link.pool().take(&self.tried, now) {
             Take::Token(token) => Some(token),
             Take::Anonymous if self.is_first => None,
-            Take::Anonymous | Take::Nobody => return None,
+            Take::Anonymous | Take::Nobody => return Turn::Over,
+            Take::Spaced(until) => return Turn::Wait(until),
         };
         self.is_first = false;
         self.tried
             .extend(token.as_ref().map(|token| token.fingerprint.clone()));
-        Some(token)
+        Turn::Token(token)
     }
 
     fn note(&self, token: Option<&Token>, result: &Result<Answer, AskError>, asked: Asked) -> Try {

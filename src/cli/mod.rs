@@ -25,6 +25,7 @@ pub mod render;
 mod run;
 mod show;
 mod table;
+mod tokens;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -109,6 +110,8 @@ enum Command {
     History(history::HistoryArgs),
     /// Show one run: prompt, answer, each attempt, each delivery
     Show(show::ShowArgs),
+    /// Show how each token stands: its state, when it was used, what is left of it
+    Tokens(tokens::TokensArgs),
     /// Pause a job: its occurrences are skipped until it is resumed
     Pause(pause::PauseArgs),
     /// Resume a paused job; what was due meanwhile stays skipped
@@ -156,6 +159,7 @@ impl Cli {
             Command::Push(ref args) => push::run(&self.load()?, args),
             Command::History(ref args) => history::run(&self.records()?, args),
             Command::Show(ref args) => show::run(&self.records()?, args),
+            Command::Tokens(ref args) => tokens::run(&self.records()?, || self.load(), args),
             Command::Pause(ref args) => pause::pause(&self.records()?, args),
             Command::Resume(ref args) => pause::resume(&self.records()?, args),
             Command::Cancel(ref args) => pause::cancel(&self.records()?, args),

@@ -108,8 +108,10 @@ async fn for_real(config: Config, name: &str, wait: Duration) -> Result<(), Fail
         .claim_manual(name, owner, now, now + LEASE)
         .await?;
     let renewal = tokio::spawn(renew(engine.clone()));
+    let watch = tokio::spawn(watch(engine.clone()));
     let done = carry_out(&engine, claim, wait).await;
     renewal.abort();
+    watch.abort();
     engine.ledger.close().await;
     done
 }
@@ -129,6 +131,16 @@ async fn renew(engine: Arc<Engine>) {
     }
 }
 
+/// Looks each second whether somebody has cancelled the run.
+async fn watch(engine: Arc<Engine>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if let Err(error) = engine.cut_lost_calls().await {
+            tracing::warn!(error = format!("{error:#}"), "the claim could not be read");
+        }
+    }
+}
+
 async fn carry_out(engine: &Arc<Engine>, claim: Claim, wait: Duration) -> Result<(), Failure> {
     let (run_id, name) = (claim.run_id, claim.job.clone());
     match daemon::carry_out(engine.clone(), claim).await? {
@@ -141,6 +153,11 @@ async fn carry_out(engine: &Arc<Engine>, claim: Claim, wait: Duration) -> Result
             return Err(Failure::Work(anyhow!("job {name}, run {run_id}: {text}")));
         }
         Ended::Cancelled => return Err(Failure::Work(anyhow!("job {name} is gone"))),
+        Ended::Lost => {
+            return Err(Failure::Work(anyhow!(
+                "job {name}, run {run_id}: cancelled"
+            )));
+        }
     }
     let revision = engine.revision();
     let job = revision.job(&name).context("the job is gone")?;

@@ -40,6 +40,18 @@ impl Records {
         })
     }
 
+    /// The ledger's file; it may not be there yet.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The config's own zone, where it can be read.
+    pub(super) fn zone(&self) -> Tz {
+        self.config
+            .as_ref()
+            .map_or(Tz::UTC, |config| config.timezone)
+    }
+
     /// The zone of a job, where the config tells it.
     pub(super) fn zone_of(&self, job: &str) -> Tz {
         let config = self.config.as_ref();

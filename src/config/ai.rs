@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     item::{Fault, Item},
-    kimi, limits, network,
+    kimi, limits, network, pace,
     section::Section,
     tokens,
     types::{Api, Endpoint, Token},
@@ -35,6 +35,7 @@ pub(super) fn endpoint(section: &Section<'_>, name: &Arc<str>) -> Option<Endpoin
     let base_url = section.required("base_url", hint, |item| base_url(&item.word()?, api));
     let model = model(section, api);
     let tokens = pool(section, api);
+    let pace = pace::read(section, tokens.as_deref());
     let use_search = use_search(section, api);
     if let (Some(Api::Kimi), Some(model)) = (api, &model) {
         kimi::warn(section, model, use_search);
@@ -49,6 +50,7 @@ pub(super) fn endpoint(section: &Section<'_>, name: &Arc<str>) -> Option<Endpoin
         base_url: base_url?,
         model: model?,
         tokens: tokens?,
+        pace,
         use_search,
         stream: stream.unwrap_or(true),
         limits,

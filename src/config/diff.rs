@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, fmt::Write as _};
 use secrecy::ExposeSecret;
 
 use super::{
-    types::{Auth, Config, Endpoint, Job, Network, Notification, Service, Target, Web},
+    types::{Auth, Config, Endpoint, Job, Network, Notification, Quota, Service, Target, Web},
     webhook::{Header, Webhook},
 };
 use crate::render::TextChoices;
@@ -227,6 +227,8 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> Fields {
         ("model", text(&endpoint.model)),
         ("tokens", text(labels)),
         ("a token", hidden(prints)),
+        ("min_interval", time(endpoint.pace.min_interval)),
+        ("quota", endpoint.pace.quota.and_then(quota)),
         ("use_search", endpoint.use_search.and_then(text)),
         ("stream", text(endpoint.stream)),
         ("connect_timeout", time(limits.connect)),
@@ -240,6 +242,12 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> Fields {
     ];
     fields.extend(network(&endpoint.network));
     fields
+}
+
+/// `30 in 3h`.
+fn quota(quota: Quota) -> Option<Shown> {
+    let per = humantime::format_duration(quota.per);
+    text(format!("{} in {per}", quota.rounds))
 }
 
 pub(super) fn target(target: &Target) -> Fields {

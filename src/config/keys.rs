@@ -38,6 +38,8 @@ pub(super) const AI: &[&str] = &[
     "tokens_env",
     "tokens_file",
     "tokens_credential",
+    "min_interval",
+    "quota",
     "use_search",
     "stream",
     "connect_timeout",
@@ -48,6 +50,8 @@ pub(super) const AI: &[&str] = &[
     "proxy",
     "ca_file",
 ];
+
+pub(super) const QUOTA: &[&str] = &["rounds", "per"];
 
 pub(super) const NTFY: &[&str] = &[
     "server",

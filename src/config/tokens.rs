@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     item::{Fault, Item},
-    secrets,
+    jwt, secrets,
     types::{Api, Token},
 };
 
@@ -162,6 +162,7 @@ fn token(secret: &str, position: usize) -> Token {
             |tail| Arc::from(format!("#{position} …{tail}")),
         ),
         fingerprint: fingerprint(secret),
+        expires_at: jwt::expires_at(secret),
         secret: SecretString::from(secret),
     }
 }

@@ -13,7 +13,7 @@ use super::{
     webhook::Webhook,
 };
 use crate::{
-    model::{JobName, Language},
+    model::{JobName, Language, Timestamp},
     render::{Long, Style, TextChoices},
     schedule::Schedule,
 };
@@ -113,6 +113,8 @@ pub struct Endpoint {
     pub model: String,
     /// The pool; empty only for openai (local servers).
     pub tokens: Vec<Token>,
+    /// How often each token may be asked with.
+    pub pace: Pace,
     /// Whether to search the web (kimi only), where the config says so: [`super::kimi::use_search`] knows the rest.
     pub use_search: Option<bool>,
     /// Whether answers are asked for in pieces; default true.
@@ -160,6 +162,24 @@ pub enum Api {
     Openai,
 }
 
+/// How often each token of an endpoint may be asked with, so that its service has nothing to object to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// From the start of one request to that of the next; zero by default.
+    pub min_interval: Duration,
+    /// So many requests in so much time; without it as many as come.
+    pub quota: Option<Quota>,
+}
+
+/// `quota = { rounds = 30, per = "3h" }`: the service's limit, kept here before it is met there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests, 1 to 1,000.
+    pub rounds: usize,
+    /// In any stretch of time so long, at most 31 days.
+    pub per: Duration,
+}
+
 /// One token of a pool. Its Debug shows the label alone.
 #[derive(Clone)]
 pub struct Token {
@@ -169,6 +189,8 @@ pub struct Token {
     pub fingerprint: Arc<str>,
     /// The token itself.
     pub secret: SecretString,
+    /// When it ends, where the token itself says so: a JWT's `exp`, read without verifying it.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Two tokens are one when their fingerprints and labels are.

@@ -14,11 +14,12 @@ use super::{
     outbox,
     revision::Revision,
     silence,
+    tokens,
 };
 use crate::{
     ask::{self, Answer, AskError, Attempt, Next},
     config::Job,
-    ledger::{Answered, AskedRow, AttemptRow, Claim, Failure, NewNotice, Said},
+    ledger::{Answered, AskedRow, AttemptRow, Claim, Failure, LedgerError, NewNotice, Said},
     model::{RunState, Timestamp},
 };
 
@@ -45,6 +46,18 @@ pub enum Ended {
     Interrupted,
     /// Its job is no longer in the config.
     Cancelled,
+    /// It was cancelled by hand, or taken over: its AI call was cut off.
+    Lost,
+}
+
+/// How asking ended.
+enum Asking {
+    /// With an answer, or without one.
+    Over(Attempt),
+    /// The stop signal cut it off.
+    Interrupted,
+    /// The claim was lost.
+    Cut,
 }
 
 /// Carries a claimed run out, up to its answer in the ledger.
@@ -89,6 +102,13 @@ fn sources(answer: &Answer) -> Option<String> {
     (!sources.is_empty()).then(|| serde_json::to_string(sources).unwrap_or_default())
 }
 
+/// Whether a write failed because the claim is somebody else's by now.
+pub(super) fn is_fenced(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<LedgerError>()
+        .is_some_and(LedgerError::is_fenced)
+}
+
 /// Whether an earlier attempt got a failure for its answer: one that was cut off repeats nothing.
 fn has_failed(attempts: &[AttemptRow]) -> bool {
     attempts.iter().any(|attempt| attempt.outcome == "failed")
@@ -97,26 +117,51 @@ fn has_failed(attempts: &[AttemptRow]) -> bool {
 impl Running<'_> {
     async fn attempt(&self) -> anyhow::Result<Ended> {
         let chain = Chain::of(self.job, self.revision)?;
-        let Some(attempt) = self.ask(&chain).await else {
-            return self.interrupted().await;
+        let attempt = match self.ask(&chain).await {
+            Asking::Over(attempt) => attempt,
+            Asking::Interrupted => {
+                tokens::keep(self.engine, &chain.learned()).await?;
+                return self.interrupted().await;
+            }
+            Asking::Cut => {
+                tokens::keep(self.engine, &chain.learned()).await?;
+                return Ok(self.cut());
+            }
         };
         self.log_tries(&attempt);
         let asked = chain.asked(self.number, &attempt);
+        let learned = asked.learned.clone();
         let asked_ms = attempt.asked().num_milliseconds();
-        match attempt.result {
+        let ended = match attempt.result {
             Ok(answer) => self.answered(answer, asked).await,
             Err(error) => self.failed(error, asked, asked_ms).await,
+        };
+        if ended.as_ref().is_err_and(is_fenced) {
+            // The run is somebody else's, or nobody's; what its tokens taught is true all the same.
+            tokens::keep(self.engine, &learned).await?;
+        }
+        ended
+    }
+
+    async fn ask(&self, chain: &Chain<'_>) -> Asking {
+        let links = chain.links();
+        let patience = (!self.engine.tries_once).then(|| self.deadline());
+        let call = self.engine.under_way.enter(self.claim);
+        tokio::select! {
+            attempt = ask::ask_along(&links, patience, &*self.engine.clock) => Asking::Over(attempt),
+            () = self.engine.stop.interrupting() => Asking::Interrupted,
+            () = call.is_cut() => Asking::Cut,
         }
     }
 
-    /// None: interrupted.
-    async fn ask(&self, chain: &Chain<'_>) -> Option<Attempt> {
-        let links = chain.links();
-        let patience = (!self.engine.tries_once).then(|| self.deadline());
-        tokio::select! {
-            attempt = ask::ask_along(&links, patience, &*self.engine.clock) => Some(attempt),
-            () = self.engine.stop.interrupting() => None,
-        }
+    /// Whoever took the claim away has written what became of the run.
+    fn cut(&self) -> Ended {
+        info!(
+            job = self.job.name.as_str(),
+            run = self.claim.run_id,
+            "the run was cancelled or taken over: its AI call is cut off"
+        );
+        Ended::Lost
     }
 
     /// No attempt begins after it.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::revision::{AskEndpoint, Revision};
+use super::{
+    revision::{AskEndpoint, Revision},
+    tokens,
+};
 use crate::{
     ask::{Attempt, Learned, Link, Question, Try},
     config::{Endpoint, Job},
@@ -85,10 +88,14 @@ fn request_row(tried: &Try) -> RequestRow {
 }
 
 impl AskEndpoint {
-    /// What it has learned since the ledger was told last; None: nothing.
+    /// What it has learned since the ledger was told last, which the log is told too; None: nothing.
     pub(super) fn learned(&self) -> Option<LearnedRow> {
         let learned = self.pool().learned();
-        (learned != Learned::default()).then(|| learned_row(self.client.endpoint(), &learned))
+        let endpoint = self.client.endpoint();
+        for event in &learned.events {
+            tokens::tell(endpoint, event);
+        }
+        (learned != Learned::default()).then(|| learned_row(endpoint, &learned))
     }
 }
 

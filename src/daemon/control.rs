@@ -1,5 +1,5 @@
-//! The daemon's socket beside its ledger, for `promptcron reload`: one request and one reply, each
-//! a line of JSON.
+//! The daemon's socket beside its ledger, for `promptcron reload` and `tokens`: one request and one
+//! reply, each a line of JSON.
 
 use std::{
     ffi::OsString,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -20,7 +20,11 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use super::{engine::Engine, reload::Request};
+use super::{
+    engine::Engine,
+    reload::Request,
+    tokens::{EndpointStanding, standings_of},
+};
 
 /// The longest request.
 const MOST_BYTES: u64 = 1_024;
@@ -34,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 enum Command {
     /// Read the config again.
     Reload,
+    /// Say how the tokens stand.
+    Tokens,
 }
 
 /// What came of a reload.
@@ -60,6 +66,18 @@ pub fn socket_path(ledger: &Path) -> PathBuf {
 /// # Errors
 /// No daemon is there, or it went away.
 pub async fn ask_to_reload(ledger: &Path) -> anyhow::Result<Reloaded> {
+    ask(ledger, &Command::Reload).await
+}
+
+/// Asks the daemon of a ledger how its tokens stand.
+///
+/// # Errors
+/// No daemon is there, or it went away.
+pub async fn ask_for_tokens(ledger: &Path) -> anyhow::Result<Vec<EndpointStanding>> {
+    ask(ledger, &Command::Tokens).await
+}
+
+async fn ask<T: DeserializeOwned>(ledger: &Path, command: &Command) -> anyhow::Result<T> {
     let path = socket_path(ledger);
     let nobody = || {
         format!(
@@ -69,7 +87,7 @@ pub async fn ask_to_reload(ledger: &Path) -> anyhow::Result<Reloaded> {
     };
     let stream = UnixStream::connect(&path).await.with_context(nobody)?;
     let mut stream = BufReader::new(stream);
-    let request = serde_json::to_string(&Command::Reload)? + "\n";
+    let request = serde_json::to_string(command)? + "\n";
     stream
         .write_all(request.as_bytes())
         .await
@@ -86,7 +104,7 @@ pub(super) async fn run(engine: Arc<Engine>, reload: mpsc::Sender<Request>) -> a
     let listener = match listen(&path) {
         Ok(listener) => listener,
         Err(error) => {
-            warn!(socket = %path.display(), %error, "`promptcron reload` will not work: reload by HUP");
+            warn!(socket = %path.display(), %error, "`promptcron reload` will not work: reload by HUP; nor will `promptcron tokens` beside this daemon");
             return Ok(());
         }
     };
@@ -94,7 +112,7 @@ pub(super) async fn run(engine: Arc<Engine>, reload: mpsc::Sender<Request>) -> a
         tokio::select! {
             accepted = listener.accept() => {
                 match accepted {
-                    Ok((stream, _)) => drop(tokio::spawn(serve(stream, reload.clone()))),
+                    Ok((stream, _)) => drop(tokio::spawn(serve(stream, engine.clone(), reload.clone()))),
                     Err(error) => {
                         warn!(%error, "a command could not be taken");
                         tokio::time::sleep(PATIENCE).await;
@@ -119,25 +137,37 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn serve(stream: UnixStream, reload: mpsc::Sender<Request>) {
-    if let Err(error) = answer(stream, &reload).await {
+async fn serve(stream: UnixStream, engine: Arc<Engine>, reload: mpsc::Sender<Request>) {
+    if let Err(error) = answer(stream, &engine, &reload).await {
         debug!(error = format!("{error:#}"), "a command was not answered");
     }
 }
 
-async fn answer(mut stream: UnixStream, reload: &mpsc::Sender<Request>) -> anyhow::Result<()> {
+async fn answer(
+    mut stream: UnixStream,
+    engine: &Engine,
+    reload: &mpsc::Sender<Request>,
+) -> anyhow::Result<()> {
     let mut line = String::new();
     let (reader, mut writer) = stream.split();
     let mut reader = BufReader::new(reader.take(MOST_BYTES));
     timeout(PATIENCE, reader.read_line(&mut line)).await??;
-    let Command::Reload = serde_json::from_str(&line)?;
+    let reply = match serde_json::from_str(&line)? {
+        Command::Reload => serde_json::to_string(&reloaded(reload).await?)?,
+        Command::Tokens => serde_json::to_string(&standings_of(engine))?,
+    };
+    writer.write_all((reply + "\n").as_bytes()).await?;
+    Ok(())
+}
+
+async fn reloaded(reload: &mpsc::Sender<Request>) -> anyhow::Result<Reloaded> {
     let (reply, outcome) = oneshot::channel();
     let request = Request {
         asked_by: "promptcron reload",
         reply: Some(reply),
     };
     reload.send(request).await?;
-    let reloaded = match outcome.await? {
+    Ok(match outcome.await? {
         Ok(changes) => Reloaded {
             taken: true,
             changes,
@@ -148,8 +178,5 @@ async fn answer(mut stream: UnixStream, reload: &mpsc::Sender<Request>) -> anyho
             changes: Vec::new(),
             errors,
         },
-    };
-    let reply = serde_json::to_string(&reloaded)? + "\n";
-    writer.write_all(reply.as_bytes()).await?;
-    Ok(())
+    })
 }

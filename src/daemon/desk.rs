@@ -7,9 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{engine::Engine, reload::Request};
 use crate::{
-    ask::Health,
     ledger::{Access, Ledger},
-    model::Timestamp,
     web::{Daemon, Facts, Handle, Reloaded, TokenFacts},
 };
 
@@ -81,27 +79,13 @@ fn tokens(engine: &Engine) -> Vec<TokenFacts> {
     let mut facts = Vec::new();
     for endpoint in endpoints.filter_map(|name| revision.endpoints.get(name)) {
         let ai = &endpoint.client.endpoint().name;
-        facts.extend(endpoint.pool().states().map(|(label, state)| {
-            let (word, until) = state_of(&state.health, now);
-            TokenFacts {
-                ai: ai.clone(),
-                label: label.to_owned(),
-                state: word,
-                until,
-                last_used: state.last_used,
-            }
+        facts.extend(endpoint.pool().standings(now).map(|standing| TokenFacts {
+            ai: ai.clone(),
+            label: standing.token.to_string(),
+            state: standing.state,
+            until: standing.until,
+            last_used: standing.last_used,
         }));
     }
     facts
-}
-
-/// A rest that is over is no state any more.
-fn state_of(health: &Health, now: Timestamp) -> (&'static str, Option<Timestamp>) {
-    match *health {
-        Health::Cooling { until } if until > now => ("cooling", Some(until)),
-        Health::OutOfQuota { until } if until > now => ("out of quota", Some(until)),
-        Health::Healthy | Health::Cooling { .. } | Health::OutOfQuota { .. } => ("healthy", None),
-        Health::Suspect { .. } => ("suspect", None),
-        Health::Dead { .. } => ("dead", None),
-    }
 }

@@ -15,7 +15,9 @@ use std::{
 use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
-use super::{LEASE, revision::Revision, status, stop::Stop, systemd};
+use super::{
+    LEASE, revision::Revision, status, stop::Stop, systemd, tokens::Known, under_way::UnderWay,
+};
 use crate::{
     clock::SharedClock,
     ledger::{Ledger, LedgerError},
@@ -93,6 +95,10 @@ pub struct Engine {
     standing: Mutex<Standing>,
     /// The ledger's disk is full, and the log says so.
     is_full: AtomicBool,
+    /// The AI calls that run here.
+    pub(super) under_way: UnderWay,
+    /// Housekeeping has beaten: look after the tokens.
+    pub(super) token_keeper: Notify,
     /// Something was planned, or a slot is free.
     pub(super) runner: Notify,
     /// Something is owed.
@@ -123,6 +129,8 @@ impl Engine {
             clock,
             stop,
             revision: watch::Sender::new(revision),
+            under_way: UnderWay::default(),
+            token_keeper: Notify::new(),
             runner: Notify::new(),
             deliverer: Notify::new(),
             runs_over: tokio_util::sync::CancellationToken::new(),
@@ -139,19 +147,9 @@ impl Engine {
     /// # Errors
     /// The ledger could not be read.
     pub async fn restore_tokens(&self) -> Result<(), LedgerError> {
-        for (name, endpoint) in &self.revision().endpoints {
-            let rows = self.ledger.tokens(name).await?;
-            let base_url = endpoint.client.endpoint().base_url.as_str();
-            let known = self.ledger.endpoint(name, base_url).await?;
-            // A state that an older version wrote differently begins anew.
-            let states = rows
-                .iter()
-                .filter_map(|row| serde_json::from_str(&row.state).ok());
-            let mut pool = endpoint.pool();
-            pool.restore(states.collect::<Vec<_>>());
-            if let Some(state) = known.and_then(|known| serde_json::from_str(&known).ok()) {
-                pool.restore_endpoint(state);
-            }
+        for endpoint in self.revision().endpoints.values() {
+            let known = Known::of(endpoint.client.endpoint(), &self.ledger).await?;
+            known.restore(&mut endpoint.pool());
         }
         Ok(())
     }

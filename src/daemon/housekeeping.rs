@@ -44,6 +44,7 @@ pub(super) async fn run(
     engine.tell(Notice::ConfigTaken).await?;
     while !engine.runs_over.is_cancelled() {
         beat(&engine).await?;
+        engine.token_keeper.notify_one();
         let now = engine.clock.now();
         let taken = engine
             .persist(|| engine.ledger.take_up(engine.owner.as_str(), now, NOBODY))

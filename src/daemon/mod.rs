@@ -28,6 +28,8 @@ mod silence;
 mod status;
 mod stop;
 mod systemd;
+mod tokens;
+mod under_way;
 mod watch;
 mod words;
 
@@ -42,7 +44,7 @@ use tracing::{info, warn};
 pub use self::{
     attempt::{Ended, carry_out},
     chain::Chain,
-    control::{Reloaded, ask_to_reload, socket_path},
+    control::{Reloaded, ask_for_tokens, ask_to_reload, socket_path},
     deliver::deliver_run,
     engine::{Engine, Owner},
     messages::messages,
@@ -51,6 +53,7 @@ pub use self::{
     revision::{AskEndpoint, Revision},
     silence::is_silent,
     stop::Stop,
+    tokens::{EndpointStanding, standings},
 };
 use crate::{
     clock::SharedClock,
@@ -207,6 +210,7 @@ impl Engine {
             }
             None => Vec::new(),
         };
+        others.push(("tokens", Box::pin(tokens::run(self.clone()))));
         if let Some((listener, handle)) = page {
             others.push(("web", Box::pin(self.clone().serve(listener, handle))));
         }

@@ -27,7 +27,7 @@ impl AskEndpoint {
         if let Some(known) = known.filter(|known| known.client.endpoint() == endpoint.as_ref()) {
             return Ok(known.clone());
         }
-        let mut pool = ask::Pool::new(&endpoint.tokens);
+        let mut pool = ask::Pool::new(&endpoint.tokens, endpoint.pace);
         if let Some(known) = known {
             let known_pool = known.pool();
             pool.restore(known_pool.states().map(|(_, state)| state.clone()));

@@ -1,5 +1,5 @@
-//! The runner's loop: claims what is due, as many runs as there are free slots, and carries each
-//! out as a task of its own.
+//! The runner's loop: claims what is due, as many runs as there are free slots, carries each out
+//! as a task of its own, and cuts off those that were cancelled.
 
 use std::sync::Arc;
 
@@ -52,6 +52,7 @@ async fn start_runs(engine: &Arc<Engine>, runs: &TaskTracker) -> anyhow::Result<
                 });
             }
         }
+        engine.cut_lost_calls().await?;
         let next = engine.ledger.next_claimable_at().await?;
         let wake = next
             .filter(|_| free_slots(engine, &slots) > 0)
@@ -91,7 +92,7 @@ async fn carry_out(engine: &Arc<Engine>, claim: Claim) {
     let task = tokio::spawn(attempt::carry_out(engine.clone(), claim));
     match task.await {
         Ok(Ok(_)) => {}
-        Ok(Err(error)) if is_fenced(&error) => {
+        Ok(Err(error)) if attempt::is_fenced(&error) => {
             info!(
                 job,
                 run = run_id,
@@ -137,12 +138,6 @@ async fn died(
         .await?;
     engine.deliverer.notify_one();
     Ok(())
-}
-
-fn is_fenced(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<LedgerError>()
-        .is_some_and(LedgerError::is_fenced)
 }
 
 /// Waits for running AI calls; the engine interrupts them when their time is over.

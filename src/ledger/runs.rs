@@ -164,6 +164,21 @@ impl Ledger {
         self.finish(tx, done).await
     }
 
+    /// The runs that `owner` holds, each with its fence.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn held(&self, owner: &str) -> Result<Vec<(RunId, i64)>> {
+        sqlx::query_as(
+            "select run_id, fence from run
+             where state in ('claimed', 'asking') and lease_owner = $1",
+        )
+        .bind(owner)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))
+    }
+
     /// Takes up what other owners left: all of it when they are known to be dead, else what has
     /// an expired lease. Runs are planned again, deliveries owed again with an unknown outcome.
     ///

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use promptcron::{
     ask::{AskError, Client, Pool, Question},
-    config::types::{Api, Endpoint, Limits, Network, Token},
+    config::types::{Api, Endpoint, Limits, Network, Pace, Token},
 };
 use secrecy::SecretString;
 
@@ -23,6 +23,7 @@ pub fn token(n: usize, secret: &str) -> Token {
         label: format!("#{n} …{last_four}").into(),
         fingerprint: format!("fingerprint-{secret}").into(),
         secret: SecretString::from(secret),
+        expires_at: None,
     }
 }
 
@@ -41,6 +42,7 @@ pub fn endpoint(api: Api, base_url: &str, tokens: &[&str]) -> Endpoint {
         base_url: base_url.parse().expect("a URL"),
         model: model.to_owned(),
         tokens: tokens.collect(),
+        pace: Pace::default(),
         use_search: (api == Api::Kimi).then_some(true),
         stream: true,
         limits: Limits {
@@ -73,7 +75,7 @@ impl ClosedPort {
 }
 
 pub fn pool(client: &Client) -> std::sync::Mutex<Pool> {
-    std::sync::Mutex::new(Pool::new(&client.endpoint().tokens))
+    std::sync::Mutex::new(Pool::new(&client.endpoint().tokens, client.endpoint().pace))
 }
 
 /// Asks once with the endpoint's first token, and expects a failure.

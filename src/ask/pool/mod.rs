@@ -1,23 +1,34 @@
 //! The tokens of one endpoint: whose turn it is, and who must rest. Pure: every method is told the instant.
 
+mod events;
+mod pace;
+mod standing;
 mod state;
 
 use std::sync::Arc;
 
-pub use state::{Asked, EndpointState, Health, TokenState};
+pub use events::{TokenChange, TokenEvent};
+pub use standing::Standing;
+pub use state::{Asked, Check, EndpointState, Health, TokenState};
 
-use super::error::AskError;
-use crate::{config::types::Token, model::Timestamp};
+use super::{error::AskError, kind::ErrorKind};
+use crate::{
+    config::types::{Pace, Token},
+    model::Timestamp,
+};
 
 /// The tokens of one endpoint with what is known of each.
 #[derive(Debug)]
 pub struct Pool {
     members: Vec<Member>,
+    pace: Pace,
     endpoint: EndpointState,
     /// What is known of the endpoint is not in the ledger yet.
     is_endpoint_new: bool,
     /// Grows with each turn: two turns may share an instant, not a number.
     turns: u64,
+    /// What people have not been told yet.
+    events: Vec<TokenEvent>,
 }
 
 #[derive(Debug)]
@@ -36,6 +47,8 @@ pub struct Learned {
     pub endpoint: Option<EndpointState>,
     /// Of its tokens.
     pub tokens: Vec<TokenState>,
+    /// What people should know of them.
+    pub events: Vec<TokenEvent>,
 }
 
 /// Whose turn it is.
@@ -43,6 +56,8 @@ pub struct Learned {
 pub enum Take {
     /// This token's.
     Token(Token),
+    /// Nobody's yet, but for the time between two requests some token's then.
+    Spaced(Timestamp),
     /// The pool is empty: the endpoint is asked without a token.
     Anonymous,
     /// No token's that has not been tried.
@@ -63,7 +78,7 @@ pub enum Availability {
 impl Pool {
     /// A pool of tokens of which nothing is known; their order is that of the config.
     #[must_use]
-    pub fn new(tokens: &[Token]) -> Self {
+    pub fn new(tokens: &[Token], pace: Pace) -> Self {
         let member = |token: &Token| Member {
             token: token.clone(),
             state: TokenState {
@@ -75,9 +90,11 @@ impl Pool {
         };
         Self {
             members: tokens.iter().map(member).collect(),
+            pace,
             endpoint: EndpointState::default(),
             is_endpoint_new: false,
             turns: 0,
+            events: Vec::new(),
         }
     }
 
@@ -105,22 +122,29 @@ impl Pool {
 
     /// The token whose turn it is, and takes note that it is used: the least recently used of the healthy ones; where
     /// none is left, of the suspect ones; then a dead one whose daily check is due, for asking is a check too.
-    /// None that is in `tried`, by fingerprint.
+    /// None that is in `tried`, by fingerprint, and none that its pace holds back.
     pub fn take(&mut self, tried: &[Arc<str>], now: Timestamp) -> Take {
         if self.members.is_empty() {
             return Take::Anonymous;
         }
+        let pace = self.pace;
         let turn = self
             .members
             .iter_mut()
             .filter(|member| !tried.contains(&member.token.fingerprint))
-            .filter_map(|member| Some((member.rank(now)?, member.last_turn, member)))
-            .min_by_key(|(rank, last_turn, _)| (*rank, *last_turn));
-        let Some((_, _, member)) = turn else {
-            return Take::Nobody;
+            .filter_map(|member| {
+                let spaced = pace.spaced_until(&member.state, now);
+                Some((spaced, member.rank(&pace, now)?, member.last_turn, member))
+            })
+            .min_by_key(|(spaced, rank, last_turn, _)| (*rank, *spaced, *last_turn));
+        let member = match turn {
+            None => return Take::Nobody,
+            Some((Some(until), ..)) => return Take::Spaced(until),
+            Some((None, _, _, member)) => member,
         };
         self.turns += 1;
         member.last_turn = self.turns;
+        pace.count(&mut member.state, now);
         member.state.last_used = Some(now);
         member.is_new = true;
         Take::Token(member.token.clone())
@@ -129,14 +153,15 @@ impl Pool {
     /// Whether any token, tried or not, may be used.
     #[must_use]
     pub fn availability(&self, now: Timestamp) -> Availability {
-        if self.members.is_empty() || self.members.iter().any(|m| m.rank(now).is_some()) {
+        if self.members.is_empty() {
             return Availability::Now;
         }
-        self.members
-            .iter()
-            .filter_map(|member| member.state.resting_until(now))
-            .min()
-            .map_or(Availability::Never, Availability::At)
+        let free_at = |member: &Member| member.free_at(&self.pace, now);
+        match self.members.iter().filter_map(free_at).min() {
+            None => Availability::Never,
+            Some(at) if at <= now => Availability::Now,
+            Some(at) => Availability::At(at),
+        }
     }
 
     /// An answer by a token; None is the anonymous one.
@@ -145,15 +170,44 @@ impl Pool {
         self.change(token, |state| state.answered(asked));
     }
 
-    /// A failure with a token.
+    /// A failure with a token. One that never reached the service counts for no quota.
     pub fn record_failure(&mut self, token: Option<&Token>, error: &AskError, asked: Asked) {
         self.record_endpoint(error.kind().is_the_endpoints(), asked);
-        self.change(token, |state| state.failed(error.token_effect(), asked));
+        self.change(token, |state| {
+            if error.kind() == ErrorKind::Connect {
+                let counted = crate::model::to_ms(asked.started_at);
+                state.rounds.retain(|at| *at != counted);
+            }
+            state.failed(error.token_effect(), asked);
+        });
     }
 
-    /// The outcome of a check of a token.
-    pub fn record_check(&mut self, token: &Token, live: bool, now: Timestamp) {
-        self.change(Some(token), |state| state.checked(live, now));
+    /// The outcome of a check of a token. One that gets through says nothing of answers, one that does not is a failure
+    /// of the endpoint.
+    pub fn record_check(&mut self, token: &Token, check: Check, asked: Asked) {
+        self.change(Some(token), |state| state.checked(check, asked.finished_at));
+    }
+
+    /// A check that failed for a reason of the endpoint's own.
+    pub fn record_unchecked(&mut self, token: &Token, error: &AskError, asked: Asked) {
+        if error.kind().is_the_endpoints() {
+            self.record_endpoint(true, asked);
+        }
+        self.record_check(token, Check::Unknown, asked);
+    }
+
+    /// Warns of tokens that end soon, 7, 3 and 1 days ahead and at their end, once each.
+    pub fn note_expiry(&mut self, now: Timestamp) {
+        for member in &mut self.members {
+            let Some(expires_at) = member.token.expires_at else {
+                continue;
+            };
+            if let Some(change) = events::expiry(&mut member.state, expires_at, now) {
+                member.is_new = true;
+                let token = member.token.label.clone();
+                self.events.push(TokenEvent { token, change });
+            }
+        }
     }
 
     fn record_endpoint(&mut self, is_failure: bool, asked: Asked) {
@@ -163,9 +217,16 @@ impl Pool {
     }
 
     fn change(&mut self, token: Option<&Token>, change: impl FnOnce(&mut TokenState)) {
-        if let Some(member) = token.and_then(|token| self.member(&token.fingerprint)) {
-            change(&mut member.state);
-            member.is_new = true;
+        let Some(member) = token.and_then(|token| self.member(&token.fingerprint)) else {
+            return;
+        };
+        let before = member.state.clone();
+        change(&mut member.state);
+        member.is_new = true;
+        let label = member.token.label.clone();
+        if let Some(change) = events::between(&before, &member.state) {
+            let token = label;
+            self.events.push(TokenEvent { token, change });
         }
     }
 
@@ -178,6 +239,7 @@ impl Pool {
             tokens: (self.members.iter_mut())
                 .filter_map(|member| new(member).then(|| member.state.clone()))
                 .collect(),
+            events: std::mem::take(&mut self.events),
         }
     }
 
@@ -204,28 +266,6 @@ impl Pool {
         &self.endpoint
     }
 
-    /// Why no token can be used: each with its state.
-    #[must_use]
-    pub fn describe(&self, now: Timestamp) -> String {
-        let each = self.members.iter().map(|member| {
-            let label = &member.token.label;
-            let at = |until: Timestamp| until.format("%Y-%m-%dT%H:%M:%SZ");
-            match member.state.health {
-                Health::Cooling { until } if until > now => {
-                    format!("{label} rests until {}", at(until))
-                }
-                Health::OutOfQuota { until } if until > now => {
-                    format!("{label} is out of quota until {}", at(until))
-                }
-                Health::Dead { .. } => format!("{label} is dead"),
-                Health::Suspect { .. } => format!("{label} was refused"),
-                _ => format!("{label} is healthy"),
-            }
-        });
-        let each: Vec<String> = each.collect();
-        format!("no token to ask with: {}", each.join(", "))
-    }
-
     fn member(&mut self, fingerprint: &str) -> Option<&mut Member> {
         self.members
             .iter_mut()
@@ -234,14 +274,31 @@ impl Pool {
 }
 
 impl Member {
-    /// The lower the better; None for one that may not be used.
-    fn rank(&self, now: Timestamp) -> Option<u8> {
+    /// The lower the better; None for one that may not be used, whatever the time between two requests says.
+    fn rank(&self, pace: &Pace, now: Timestamp) -> Option<u8> {
+        if self.resting_until(pace, now).is_some() {
+            return None;
+        }
         match self.state.health {
-            _ if self.state.resting_until(now).is_some() => None,
             Health::Healthy | Health::Cooling { .. } | Health::OutOfQuota { .. } => Some(0),
             Health::Suspect { .. } => Some(1),
             Health::Dead { .. } => self.state.is_check_due(now).then_some(2),
         }
+    }
+
+    /// As far as the service's own limits and the config's quota go.
+    fn resting_until(&self, pace: &Pace, now: Timestamp) -> Option<Timestamp> {
+        let quota = pace.used_up_until(&self.state, now);
+        self.state.resting_until(now).max(quota)
+    }
+
+    /// When it may be used, `now` for at once; None for a dead one.
+    fn free_at(&self, pace: &Pace, now: Timestamp) -> Option<Timestamp> {
+        let rests = self.resting_until(pace, now);
+        let spaced = pace.spaced_until(&self.state, now);
+        let is_dead = matches!(self.state.health, Health::Dead { .. });
+        let is_lost = is_dead && !self.state.is_check_due(now);
+        (!is_lost).then(|| rests.max(spaced).unwrap_or(now))
     }
 }
 

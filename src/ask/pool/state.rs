@@ -69,8 +69,29 @@ pub struct TokenState {
     pub rests: u32,
     /// Pauses in a row, without an answer between them.
     pub pauses: u32,
+    /// Refusals in a row, without an answer between them: a check that it passes does not end the row, for a service
+    /// may show its list of models to anyone.
+    #[serde(default)]
+    pub refusals: u32,
     /// When it was last asked with or checked.
     pub last_used: Option<Timestamp>,
+    /// When it was asked with, as far back as the endpoint's quota reaches; milliseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<i64>,
+    /// How many days before its end it was warned of last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warned_days: Option<u8>,
+}
+
+/// What a check of a token found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The service takes it.
+    Live,
+    /// The service refuses it.
+    Refused,
+    /// The service said nothing of it.
+    Unknown,
 }
 
 /// When a request went out and when its outcome was known.
@@ -113,6 +134,7 @@ impl TokenState {
         self.health = Health::Healthy;
         self.rests = 0;
         self.pauses = 0;
+        self.refusals = 0;
     }
 
     /// A failure with its effect.
@@ -164,26 +186,33 @@ impl TokenState {
         }
     }
 
-    /// A refusal: suspect, and dead the second time in a row.
+    /// A refusal: suspect, and dead the second time in a row. Requests that were under way together are one.
     fn refused(&mut self, asked: Asked) {
-        let since = asked.finished_at;
-        match self.health {
-            Health::Suspect { .. } if !self.is_news(asked) => {}
-            Health::Suspect { .. } => self.health = Health::Dead { since },
-            Health::Dead { .. } => {}
-            _ => self.health = Health::Suspect { since },
+        if matches!(self.health, Health::Suspect { .. } | Health::Dead { .. })
+            && !self.is_news(asked)
+        {
+            return;
         }
+        self.refusals = self.refusals.saturating_add(1);
+        let since = asked.finished_at;
+        self.health = match (self.health, self.refusals) {
+            (Health::Dead { since }, _) => Health::Dead { since },
+            (_, 0 | 1) => Health::Suspect { since },
+            _ => Health::Dead { since },
+        };
     }
 
     /// The outcome of a check: it brings a token back, or ends one that was suspect. A kimi server's check fails for
     /// limited accounts too, so that one failed check alone ends nothing.
-    pub(super) fn checked(&mut self, live: bool, now: Timestamp) {
+    pub(super) fn checked(&mut self, check: Check, now: Timestamp) {
         self.last_used = Some(now);
-        self.health = match self.health {
-            Health::Suspect { .. } | Health::Dead { .. } if live => Health::Healthy,
-            Health::Suspect { .. } | Health::Dead { .. } => Health::Dead { since: now },
-            rested if live => rested,
-            _ => Health::Suspect { since: now },
+        let is_refused = matches!(self.health, Health::Suspect { .. } | Health::Dead { .. });
+        self.health = match (check, self.health) {
+            (Check::Live, _) if is_refused => Health::Healthy,
+            (Check::Refused, Health::Dead { since }) => Health::Dead { since },
+            (Check::Refused, Health::Suspect { .. }) => Health::Dead { since: now },
+            (Check::Refused, _) => Health::Suspect { since: now },
+            (Check::Live | Check::Unknown, health) => health,
         };
     }
 

@@ -10,7 +10,7 @@ use crate::{
         error::{AskError, Asked as Context, Failure},
         kind::ErrorKind,
     },
-    config::types::{Api, Limits},
+    config::types::{Api, Limits, Pace, Quota},
 };
 
 fn token(n: usize) -> Token {
@@ -18,11 +18,16 @@ fn token(n: usize) -> Token {
         label: format!("#{n} …KEN{n}").into(),
         fingerprint: format!("f{n}").into(),
         secret: SecretString::from(format!("TOKEN{n}")),
+        expires_at: None,
     }
 }
 
 fn pool(n: usize) -> Pool {
-    Pool::new(&(1..=n).map(token).collect::<Vec<_>>())
+    paced(n, Pace::default())
+}
+
+fn paced(n: usize, pace: Pace) -> Pool {
+    Pool::new(&(1..=n).map(token).collect::<Vec<_>>(), pace)
 }
 
 fn noon() -> Timestamp {
@@ -70,6 +75,7 @@ fn turn(pool: &mut Pool, now: Timestamp) -> Option<String> {
         Take::Token(token) => Some(token.fingerprint.to_string()),
         Take::Anonymous => Some("anonymous".to_owned()),
         Take::Nobody => None,
+        Take::Spaced(until) => Some(format!("at {}", (until - noon()).num_seconds())),
     }
 }
 
@@ -83,8 +89,8 @@ fn state(pool: &Pool, n: usize) -> TokenState {
     state.clone()
 }
 
-fn check(pool: &mut Pool, n: usize, live: bool, now: Timestamp) -> Health {
-    pool.record_check(&token(n), live, now);
+fn check(pool: &mut Pool, n: usize, check: Check, now: Timestamp) -> Health {
+    pool.record_check(&token(n), check, asked(now));
     state(pool, n).health
 }
 
@@ -250,17 +256,20 @@ fn checks_are_due_every_ten_minutes_for_suspects_and_daily_for_the_dead() {
     assert!(pool.checks_due(at(599)).is_empty());
     assert_eq!(pool.checks_due(at(600)).len(), 1);
 
-    let health = check(&mut pool, 1, false, at(600));
+    let health = check(&mut pool, 1, Check::Refused, at(600));
     assert_eq!(health, Health::Dead { since: at(600) });
     assert!(pool.checks_due(at(600 + 86_399)).is_empty());
     assert_eq!(pool.checks_due(at(600 + 86_400)).len(), 1);
 
-    assert_eq!(check(&mut pool, 1, true, at(90_000)), Health::Healthy);
+    assert_eq!(
+        check(&mut pool, 1, Check::Live, at(90_000)),
+        Health::Healthy
+    );
 }
 
 #[test]
 fn one_failed_check_of_a_healthy_token_only_makes_it_suspect() {
-    let health = check(&mut pool(1), 1, false, at(0));
+    let health = check(&mut pool(1), 1, Check::Refused, at(0));
     assert_eq!(health, Health::Suspect { since: at(0) });
 }
 
@@ -382,6 +391,190 @@ fn a_rest_set_by_a_clock_years_ahead_is_not_kept() {
     assert!(
         pool.states()
             .all(|(_, state)| state.health == Health::Healthy)
+    );
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_token_is_not_asked_with_twice_within_its_interval() {
+    let pace = Pace {
+        min_interval: seconds(20),
+        quota: None,
+    };
+    let mut pool = paced(2, pace);
+    let turns: Vec<_> = [0, 1, 2, 20, 20, 21, 300]
+        .map(|second| turn(&mut pool, at(second)).unwrap())
+        .into();
+    assert_eq!(turns, ["f1", "f2", "at 20", "f1", "at 21", "f2", "f1"]);
+    assert_eq!(pool.availability(at(301)), Availability::Now, "f2 is free");
+    assert_eq!(turn(&mut pool, at(301)).as_deref(), Some("f2"));
+    assert_eq!(pool.availability(at(302)), Availability::At(at(320)));
+}
+
+#[test]
+fn a_healthy_token_that_must_wait_a_moment_comes_before_a_suspect_one() {
+    let pace = Pace {
+        min_interval: seconds(20),
+        quota: None,
+    };
+    let mut pool = paced(2, pace);
+    fail(&mut pool, 2, ErrorKind::TokenRefused, at(-60));
+    assert_eq!(turn(&mut pool, at(0)).as_deref(), Some("f1"));
+    assert_eq!(turn(&mut pool, at(1)).as_deref(), Some("at 20"));
+}
+
+/// Three requests in a hundred seconds.
+fn quota() -> Pace {
+    Pace {
+        min_interval: Duration::ZERO,
+        quota: Some(Quota {
+            rounds: 3,
+            per: seconds(100),
+        }),
+    }
+}
+
+#[test]
+fn a_token_is_asked_with_no_more_often_than_its_quota_allows() {
+    let mut pool = paced(1, quota());
+    let turns = [0, 10, 20, 30, 99, 100, 109, 110].map(|second| turn(&mut pool, at(second)));
+    let is_taken = turns.map(|turn| turn.is_some());
+    assert_eq!(
+        is_taken,
+        [true, true, true, false, false, true, false, true]
+    );
+    assert_eq!(pool.availability(at(111)), Availability::At(at(120)));
+    let standing = pool.standings(at(111)).next().unwrap();
+    assert_eq!(
+        (&*standing.state, standing.until, standing.rounds_left),
+        ("out of quota", Some(at(120)), Some(0))
+    );
+    let standing = pool.standings(at(125)).next().unwrap();
+    assert_eq!(
+        (&*standing.state, standing.until, standing.rounds_left),
+        ("healthy", None, Some(1))
+    );
+}
+
+#[test]
+fn a_request_that_never_reached_the_service_counts_for_no_quota() {
+    let mut pool = paced(1, quota());
+    for (second, kind) in [(0, ErrorKind::Connect), (1, ErrorKind::Unavailable)] {
+        assert!(turn(&mut pool, at(second)).is_some());
+        fail(&mut pool, 1, kind, at(second));
+    }
+    let standing = pool.standings(at(2)).next().unwrap();
+    assert_eq!(standing.rounds_left, Some(2));
+}
+
+#[test]
+fn pace_survives_a_restart() {
+    let pace = Pace {
+        min_interval: seconds(20),
+        ..quota()
+    };
+    let mut before = paced(1, pace);
+    for second in [0, 20, 40] {
+        assert_eq!(turn(&mut before, at(second)).as_deref(), Some("f1"));
+    }
+    let kept = serde_json::to_string(&before.learned().tokens).unwrap();
+    let restarted = || {
+        let mut after = paced(1, pace);
+        after.restore(serde_json::from_str::<Vec<TokenState>>(&kept).unwrap());
+        after
+    };
+    assert_eq!(restarted().availability(at(41)), Availability::At(at(100)));
+    assert_eq!(turn(&mut restarted(), at(100)).as_deref(), Some("f1"));
+}
+
+#[test]
+fn a_check_that_is_passed_does_not_end_a_row_of_refusals() {
+    let mut pool = pool(1);
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
+    assert_eq!(check(&mut pool, 1, Check::Live, at(600)), Health::Healthy);
+    let state = fail(&mut pool, 1, ErrorKind::TokenRefused, at(700));
+    assert_eq!(
+        state.health,
+        Health::Dead { since: at(700) },
+        "its list of models is open to anyone"
+    );
+}
+
+#[test]
+fn a_check_without_a_verdict_changes_nothing_but_its_time() {
+    let mut pool = pool(1);
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
+    for second in [600, 1200] {
+        assert_eq!(pool.checks_due(at(second)).len(), 1);
+        let unreachable = error(ErrorKind::Connect);
+        pool.record_unchecked(&token(1), &unreachable, asked(at(second)));
+        assert!(pool.checks_due(at(second + 599)).is_empty());
+    }
+    assert_eq!(state(&pool, 1).health, Health::Suspect { since: at(0) });
+    assert_eq!(pool.endpoint().failures, 2);
+}
+
+/// What a pool tells of its tokens since it was last asked.
+fn told(pool: &mut Pool) -> Vec<TokenChange> {
+    let events = pool.learned().events;
+    events.into_iter().map(|event| event.change).collect()
+}
+
+#[test]
+fn a_death_a_pause_and_a_return_are_told_once_each() {
+    let mut pool = pool(1);
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
+    assert_eq!(told(&mut pool), [], "once may be a mistake");
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(1));
+    assert_eq!(told(&mut pool), [TokenChange::Died]);
+    check(&mut pool, 1, Check::Refused, at(90_000));
+    assert_eq!(told(&mut pool), [], "it is dead still");
+    check(&mut pool, 1, Check::Live, at(180_000));
+    assert_eq!(told(&mut pool), [TokenChange::Revived]);
+
+    let now = at(200_000);
+    fail(&mut pool, 1, ErrorKind::OutOfCredit, now);
+    let until = now + TimeDelta::hours(5);
+    assert_eq!(told(&mut pool), [TokenChange::RanOut(until)]);
+    fail(&mut pool, 1, ErrorKind::OutOfCredit, until);
+    assert_eq!(told(&mut pool), [], "it has run out still");
+    pool.record_answer(Some(&token(1)), asked(until + TimeDelta::hours(10)));
+    assert_eq!(told(&mut pool), [TokenChange::Revived]);
+    fail(&mut pool, 1, ErrorKind::Limited, at(300_000));
+    assert_eq!(told(&mut pool), [], "a short rest is no news");
+}
+
+#[test]
+fn a_token_is_warned_of_seven_three_and_one_days_before_its_end_once_each() {
+    let end = at(0) + TimeDelta::days(30);
+    let token = Token {
+        expires_at: Some(end),
+        ..token(1)
+    };
+    let mut pool = Pool::new(std::slice::from_ref(&token), Pace::default());
+    let mut warned = Vec::new();
+    for hours in (0..=24 * 32).step_by(6) {
+        pool.note_expiry(at(hours * 3_600));
+        // As a restart does it.
+        let learned = pool.learned();
+        let kept: Vec<TokenState> = pool.states().map(|(_, state)| state.clone()).collect();
+        pool = Pool::new(std::slice::from_ref(&token), Pace::default());
+        pool.restore(kept);
+        let days = hours / 24;
+        warned.extend(learned.events.into_iter().map(|event| (days, event.change)));
+    }
+    let soon = TokenChange::Expires(end);
+    assert_eq!(
+        warned,
+        [
+            (23, soon.clone()),
+            (27, soon.clone()),
+            (29, soon),
+            (30, TokenChange::Expired(end))
+        ]
     );
 }
 
