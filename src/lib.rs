@@ -10,6 +10,7 @@
 //! - [`clock`]: the clock as an argument, so that tests can move it.
 //! - [`schedule`]: cron text and zones to instants, and what is due (pure).
 //! - [`render`]: an AI's Markdown to the text a phone shows, and its parts (pure).
+//! - [`prompt`]: a prompt's template to the text that is asked (pure).
 //! - [`config`]: the TOML file to checked values, with line and column on every error.
 //! - [`ask`]: a question to an AI endpoint, an answer or a typed error back.
 //! - [`push`]: a message to ntfy, a receipt or a typed error back.
@@ -20,7 +21,7 @@
 //! - [`cli`]: the commands.
 //!
 //! Dependencies point one way:
-//! `cli → daemon → { web, ledger, ask, push } → config → { schedule, render, model }`, and
+//! `cli → daemon → { web, ledger, ask, push } → config → { schedule, render, prompt, model }`, and
 //! `web → { ledger, config, schedule, render, model }`.
 
 pub mod ask;
@@ -31,6 +32,7 @@ pub mod daemon;
 pub mod demo;
 pub mod ledger;
 pub mod model;
+pub mod prompt;
 pub mod push;
 pub mod render;
 pub mod schedule;

@@ -16,6 +16,7 @@ use promptcron::{
         self, Api, Auth, CatchUp, Config, Errors, Limits, Notify, Overlap, Pattern, ZoneSource,
     },
     model::{Language, Timestamp},
+    prompt::Prompt,
     render::{Code, Links, Long, Quotes, Style, Tables, TextChoices},
 };
 use secrecy::ExposeSecret;
@@ -292,13 +293,22 @@ fn every_key_reaches_its_place() {
         (gold.retry_for, gold.push_retry_for),
         (Duration::from_mins(30), Duration::ZERO)
     );
-    assert_eq!(&*gold.prompt, "分析一下当前国内上海金价格 ${NOT_EXPANDED}");
-    assert_eq!(gold.system.as_deref(), Some("你是分析师。"));
+    assert_eq!(gold.prompt.as_written(), "分析一下当前国内上海金价格 ${NOT_EXPANDED}");
+    let system = gold.system.as_ref().map(Prompt::as_written);
+    assert_eq!(system, Some("你是分析师。"));
     assert_eq!(
         (gold.ai.as_slice(), gold.model.as_deref(), gold.use_search),
         (["kimi".into()].as_slice(), Some("k1"), Some(true))
     );
+    let pace = config.endpoints["kimi"].pace;
+    assert_eq!(pace.min_interval, Duration::from_secs(20));
+    let quota = Quota {
+        rounds: 30,
+        per: Duration::from_hours(3),
+    };
+    assert_eq!(pace.quota, Some(quota));
     let news = &config.jobs[1];
+    assert!(news.system.as_ref().is_some_and(Prompt::wants_last));
     assert_eq!(news.ai, ["local".into(), "kimi".into()]);
     let targets: Vec<_> = gold.targets.iter().map(|name| &**name).collect();
     assert_eq!(targets, ["phone", "ntfy.sh/hotine"]);

@@ -8,11 +8,12 @@ use clap::Args;
 use super::{Failure, block_on, next::named, out::say};
 use crate::{
     ask::{self, Answer},
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     config::{Config, Job},
-    daemon::{self, Chain, Ended, Engine, LEASE, Owner, Parcel, Revision, Stop},
+    daemon::{self, Chain, Ended, Engine, Filled, LEASE, Moments, Owner, Parcel, Revision, Stop},
     ledger::{Access, Claim, Ledger, Shown},
     model::RunState,
+    prompt::Prompt,
 };
 
 /// What `once` is told.
@@ -20,9 +21,12 @@ use crate::{
 pub(super) struct OnceArgs {
     /// The job's name; a disabled one runs too
     job: String,
-    /// Ask, and print what would be pushed instead of pushing it; the ledger is not opened
+    /// Ask, and print what would be pushed instead of pushing it; the ledger is not written
     #[arg(long)]
     dry_run: bool,
+    /// Print the prompt as it would be asked now, without asking
+    #[arg(long, conflicts_with = "dry_run")]
+    show_prompt: bool,
     /// How long to wait for the delivery; after it the daemon sends what is owed
     #[arg(long, default_value = "60s", value_name = "TIME", value_parser = humantime::parse_duration)]
     wait: Duration,
@@ -33,7 +37,9 @@ pub(super) fn run(config: Config, args: &OnceArgs) -> Result<(), Failure> {
     let job = named(&config, &args.job).map_err(Failure::Config)?;
     let name = job.name.to_string();
     block_on(async {
-        if args.dry_run {
+        if args.show_prompt {
+            show_prompt(&config, &name).await
+        } else if args.dry_run {
             dry_run(config, &name).await
         } else {
             for_real(config, &name, args.wait).await
@@ -41,10 +47,41 @@ pub(super) fn run(config: Config, args: &OnceArgs) -> Result<(), Failure> {
     })?
 }
 
+/// The prompts as they would be asked now; the ledger is read only where one of them speaks of the last answer.
+async fn fill(config: &Config, job: &Job) -> Result<Filled, Failure> {
+    let path = &config.ledger.0;
+    let wants_last = job.prompt.wants_last() || job.system.as_ref().is_some_and(Prompt::wants_last);
+    let ledger = match wants_last && path.exists() {
+        true => Some(Ledger::open(path, Access::Read).await?),
+        false => None,
+    };
+    let now = SystemClock.now();
+    let moments = Moments {
+        scheduled_at: now,
+        now,
+    };
+    let filled = Filled::of(job, config.language, ledger.as_ref(), moments).await?;
+    if let Some(ledger) = ledger {
+        ledger.close().await;
+    }
+    filled.map_err(|error| Failure::Work(anyhow!("job {}: {error}", job.name)))
+}
+
+async fn show_prompt(config: &Config, name: &str) -> Result<(), Failure> {
+    let job = config.job(name).context("the job is gone")?;
+    let filled = fill(config, job).await?;
+    if let Some(system) = filled.system {
+        say!("--- system\n{system}\n--- prompt");
+    }
+    say!("{}", filled.prompt);
+    Ok(())
+}
+
 async fn dry_run(config: Config, name: &str) -> Result<(), Failure> {
     let revision = Revision::new(config)?;
     let job = revision.job(name).context("the job is gone")?;
-    let links = Chain::of(job, &revision)?.links();
+    let filled = fill(&revision.config, job).await?;
+    let links = Chain::of(job, &revision)?.links(&filled);
     let answer = ask::ask_along(&links, None, &SystemClock)
         .await
         .result

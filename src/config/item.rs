@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::RangeInclusive, time::Duration};
 
 use toml::{Spanned, de::DeValue};
 
-use super::{duration, expand, reading::Reading, suggest};
+use super::{duration, expand, literal, reading::Reading, suggest};
 
 /// What is wrong with a value, and where, if not at its beginning.
 pub(super) struct Fault {
@@ -66,6 +66,13 @@ impl<'r> Item<'r> {
                 Fault::from(format!("{message} (in line {line} of the text)"))
             }
         }
+    }
+
+    /// An error inside of this string, at an offset in what it means.
+    pub(super) fn blame_inside(&self, meant: usize, message: String) -> Fault {
+        let literal = self.reading.source.rest(self.at);
+        let at = Some(self.at + literal::place(literal, meant));
+        Fault { at, message }
     }
 
     /// [`Item::word`] of an element, its error at the element's own place.

@@ -1,6 +1,6 @@
 //! `[[job]]`: one prompt, its schedule and where its answer goes.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 use toml::de::DeValue;
@@ -8,11 +8,12 @@ use toml::de::DeValue;
 use super::{
     chain,
     defined::Defined,
-    item::Item,
+    item::{Fault, Item},
     kimi, ntfy,
     reading::Reading,
     section::Section,
     silence,
+    source::Source,
     targets::Targets,
     text,
     types::{Api, CatchUp, Endpoint, Job, Overlap},
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     model::{JobName, Timestamp},
+    prompt::{Prompt, PromptError},
     schedule::{Patterns, Schedule, ScheduleError},
 };
 
@@ -172,22 +174,32 @@ impl<'r> Jobs<'r> {
         })
     }
 
-    fn prompt(&self, section: &Section<'_>) -> Option<Arc<str>> {
+    fn prompt(&self, section: &Section<'_>) -> Option<Prompt> {
         let Some(item) = section.one_of(&["prompt", "prompt_file"]) else {
             section.missing("prompt", "prompt = \"…\" or prompt_file = \"FILE\"");
             return None;
         };
         item.read(|item| match item.key {
             "prompt" => self.verbatim(item),
-            _ => {
-                let text = self.reading.file(&item.word()?)?;
-                self.filled(text.trim_end_matches(['\r', '\n']))
-            }
+            _ => self.prompt_file(item),
         })
     }
 
-    fn verbatim(&self, item: &Item<'_>) -> Result<Arc<str>, String> {
-        self.filled(item.verbatim()?)
+    fn prompt_file(&self, item: &Item<'_>) -> Result<Prompt, Fault> {
+        let file = item.word()?;
+        let text = self.reading.file(&file)?;
+        let text = self.filled(text.trim_end_matches(['\r', '\n']))?;
+        let place = |at: usize| Source::new(Path::new(&file), &text).position(at);
+        Prompt::parse(Arc::clone(&text)).map_err(|PromptError { at, message }| {
+            let (line, column) = place(at);
+            format!("{file}:{line}:{column}: {message}").into()
+        })
+    }
+
+    fn verbatim(&self, item: &Item<'_>) -> Result<Prompt, Fault> {
+        let text = self.filled(item.verbatim()?)?;
+        Prompt::parse(text)
+            .map_err(|PromptError { at, message }| item.blame_inside(at, message))
     }
 
     fn filled(&self, text: &str) -> Result<Arc<str>, String> {

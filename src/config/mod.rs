@@ -20,6 +20,7 @@ mod keys;
 pub mod kimi;
 mod ledger;
 mod limits;
+mod literal;
 mod locate;
 mod network;
 mod ntfy;

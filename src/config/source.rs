@@ -46,6 +46,11 @@ impl<'t> Source<'t> {
             })
     }
 
+    /// All of it from an offset on.
+    pub(super) fn rest(&self, at: usize) -> &'t str {
+        self.text.get(at..).unwrap_or_default()
+    }
+
     /// Line and column of a byte offset, both from 1; columns count characters, not bytes.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let line = self.line_starts.partition_point(|start| *start <= offset);

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     model::{JobName, Language, Timestamp},
+    prompt::Prompt,
     render::{Long, Style, TextChoices},
     schedule::Schedule,
 };
@@ -404,9 +405,9 @@ pub struct Job {
     /// How long its pushes are tried; default 24 h.
     pub push_retry_for: Duration,
     /// What is asked.
-    pub prompt: Arc<str>,
+    pub prompt: Prompt,
     /// A system prompt before it.
-    pub system: Option<Arc<str>>,
+    pub system: Option<Prompt>,
     /// The `[ai.NAME]` that is asked first, and those that are asked where the ones before cannot answer.
     pub ai: Vec<Arc<str>>,
     /// Instead of the endpoint's model.

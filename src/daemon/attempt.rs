@@ -10,6 +10,7 @@ use super::{
     chain::Chain,
     deliver::shown,
     engine::Engine,
+    filled::{Filled, Moments},
     notices::{Notice, Why, tidings},
     outbox,
     revision::Revision,
@@ -39,9 +40,9 @@ pub enum Ended {
     /// Its answer and deliveries are in the ledger.
     Answered,
     /// It is tried again later.
-    Again(AskError),
+    Again(String),
     /// It has failed for good.
-    Failed(AskError),
+    Failed(String),
     /// It was cut off by the stop signal.
     Interrupted,
     /// Its job is no longer in the config.
@@ -117,7 +118,11 @@ fn has_failed(attempts: &[AttemptRow]) -> bool {
 impl Running<'_> {
     async fn attempt(&self) -> anyhow::Result<Ended> {
         let chain = Chain::of(self.job, self.revision)?;
-        let attempt = match self.ask(&chain).await {
+        let filled = match self.fill().await? {
+            Ok(filled) => filled,
+            Err(error) => return self.unfilled(&chain, error).await,
+        };
+        let attempt = match self.ask(&chain, &filled).await {
             Asking::Over(attempt) => attempt,
             Asking::Interrupted => {
                 tokens::keep(self.engine, &chain.learned()).await?;
@@ -133,7 +138,7 @@ impl Running<'_> {
         let learned = asked.learned.clone();
         let asked_ms = attempt.asked().num_milliseconds();
         let ended = match attempt.result {
-            Ok(answer) => self.answered(answer, asked).await,
+            Ok(answer) => self.answered(filled, answer, asked).await,
             Err(error) => self.failed(error, asked, asked_ms).await,
         };
         if ended.as_ref().is_err_and(is_fenced) {
@@ -143,8 +148,29 @@ impl Running<'_> {
         ended
     }
 
-    async fn ask(&self, chain: &Chain<'_>) -> Asking {
-        let links = chain.links();
+    /// The prompts as this attempt asks them.
+    async fn fill(&self) -> Result<anyhow::Result<Filled>, LedgerError> {
+        let moments = Moments {
+            scheduled_at: self.claim.scheduled_at(),
+            now: self.engine.clock.now(),
+        };
+        let language = self.revision.config.language;
+        Filled::of(self.job, language, Some(&self.engine.ledger), moments).await
+    }
+
+    /// A template that cannot be filled in now cannot be later: the run has failed.
+    async fn unfilled(&self, chain: &Chain<'_>, error: anyhow::Error) -> anyhow::Result<Ended> {
+        let failure = Failure {
+            asked: chain.unasked(self.number),
+            error: error.to_string(),
+            next_attempt_at: None,
+        };
+        self.write_failure(&failure, 0).await?;
+        Ok(Ended::Failed(failure.error))
+    }
+
+    async fn ask(&self, chain: &Chain<'_>, filled: &Filled) -> Asking {
+        let links = chain.links(filled);
         let patience = (!self.engine.tries_once).then(|| self.deadline());
         let call = self.engine.under_way.enter(self.claim);
         tokio::select! {
@@ -182,7 +208,12 @@ impl Running<'_> {
         Ok(Ended::Interrupted)
     }
 
-    async fn answered(&self, answer: Answer, asked: AskedRow) -> anyhow::Result<Ended> {
+    async fn answered(
+        &self,
+        filled: Filled,
+        answer: Answer,
+        asked: AskedRow,
+    ) -> anyhow::Result<Ended> {
         let engine = self.engine;
         let now = engine.clock.now();
         let key = outbox::RunKey::of(self.claim);
@@ -190,7 +221,7 @@ impl Running<'_> {
         let config = &self.revision.config;
         let answered = Answered {
             asked,
-            prompt: self.job.prompt.to_string(),
+            prompt: filled.prompt,
             said: Said {
                 text_hash: silence::hash(config, self.job, &answer),
                 speak: silence::speak(config, self.job, &self.claim.trigger, &answer),
@@ -235,7 +266,6 @@ impl Running<'_> {
         asked_ms: i64,
     ) -> anyhow::Result<Ended> {
         let engine = self.engine;
-        let now = engine.clock.now();
         let attempts = engine.ledger.attempts(self.claim.run_id).await?;
         let next_attempt_at = match error.next_step() {
             Next::GiveUp => None,
@@ -248,7 +278,18 @@ impl Running<'_> {
             error: error.to_string(),
             next_attempt_at,
         };
-        let notice = match next_attempt_at {
+        self.write_failure(&failure, asked_ms).await?;
+        Ok(match next_attempt_at {
+            Some(_) => Ended::Again(failure.error),
+            None => Ended::Failed(failure.error),
+        })
+    }
+
+    /// Writes a failed attempt: the run waits for its next one, or is over and told of.
+    async fn write_failure(&self, failure: &Failure, asked_ms: i64) -> anyhow::Result<()> {
+        let engine = self.engine;
+        let now = engine.clock.now();
+        let notice = match failure.next_attempt_at {
             // Whoever asked by hand reads the error on the terminal.
             None if !engine.tries_once => Some(self.notice(&failure.error, now)),
             _ => None,
@@ -257,18 +298,15 @@ impl Running<'_> {
             .persist(|| {
                 engine
                     .ledger
-                    .attempt_failed(self.claim, &failure, notice.as_ref(), now)
+                    .attempt_failed(self.claim, failure, notice.as_ref(), now)
             })
             .await?;
         engine.deliverer.notify_one();
         // Whoever asked by hand reads it on the terminal.
         if !engine.tries_once {
-            self.log_failure(&failure, asked_ms);
+            self.log_failure(failure, asked_ms);
         }
-        Ok(match next_attempt_at {
-            Some(_) => Ended::Again(error),
-            None => Ended::Failed(error),
-        })
+        Ok(())
     }
 
     fn notice(&self, error: &str, now: Timestamp) -> NewNotice {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    filled::Filled,
     revision::{AskEndpoint, Revision},
     tokens,
 };
@@ -34,12 +35,12 @@ impl<'a> Chain<'a> {
 
     /// What is asked along it.
     #[must_use]
-    pub fn links(&self) -> Vec<Link<'a>> {
+    pub fn links(&self, filled: &Filled) -> Vec<Link<'a>> {
         let first = self.endpoints.first().map(|first| first.client.endpoint());
         let link = |at: &&'a AskEndpoint| Link {
             client: &at.client,
             pool: &at.pool,
-            question: question(self.job, at.client.endpoint(), first),
+            question: question(self.job, filled, at.client.endpoint(), first),
         };
         self.endpoints.iter().map(link).collect()
     }
@@ -50,6 +51,11 @@ impl<'a> Chain<'a> {
             .iter()
             .filter_map(|at| at.learned())
             .collect()
+    }
+
+    /// The row of an attempt that came to no request.
+    pub(super) fn unasked(&self, number: i64) -> AskedRow {
+        AskedRow::bare(number, self.job.ai.first().map_or("", Arc::as_ref))
     }
 
     /// What an attempt did, for its row.
@@ -66,11 +72,11 @@ impl<'a> Chain<'a> {
 }
 
 /// What a job asks of an endpoint of its chain.
-fn question(job: &Job, endpoint: &Endpoint, first: Option<&Endpoint>) -> Question {
+fn question(job: &Job, filled: &Filled, endpoint: &Endpoint, first: Option<&Endpoint>) -> Question {
     let first = first.unwrap_or(endpoint);
     Question {
-        prompt: job.prompt.to_string(),
-        system: job.system.as_deref().map(str::to_owned),
+        prompt: filled.prompt.clone(),
+        system: filled.system.clone(),
         model: job.model_at(endpoint, first).map(str::to_owned),
         use_search: job.use_search_at(endpoint),
         ..Question::default()

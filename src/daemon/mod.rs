@@ -13,6 +13,7 @@ mod desk;
 mod engine;
 #[cfg(test)]
 mod fixture;
+mod filled;
 mod housekeeping;
 mod messages;
 mod notices;
@@ -47,6 +48,7 @@ pub use self::{
     control::{Reloaded, ask_for_tokens, ask_to_reload, socket_path},
     deliver::deliver_run,
     engine::{Engine, Owner},
+    filled::{Filled, Moments},
     messages::messages,
     parcel::Parcel,
     reload::Loader,

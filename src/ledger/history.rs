@@ -233,6 +233,24 @@ impl Ledger {
         }))
     }
 
+    /// The newest answer of a job that reached a target, and when, in milliseconds; None once it is pruned.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn last_delivered(&self, job: &str) -> Result<Option<(String, i64)>> {
+        sqlx::query_as(
+            "select content.answer, d.delivered_at from run
+             join content on content.run_id = run.run_id
+             join delivery d on d.run_id = run.run_id
+             where run.job = $1 and d.kind = 'answer' and d.delivered_at is not null
+             order by run.scheduled_at desc, d.delivered_at desc limit 1",
+        )
+        .bind(job)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(|error| self.error(error))
+    }
+
     /// The attempts of a run, the first one first.
     ///
     /// # Errors
