@@ -13,7 +13,7 @@ use std::{
 use chrono_tz::Tz;
 use promptcron::{
     config::{
-        self, Api, Auth, CatchUp, Config, Errors, Limits, Notify, Overlap, Pattern, ZoneSource,
+        self, Api, Auth, CatchUp, Config, Errors, Limits, Notify, Overlap, Pattern, Quota, ZoneSource,
     },
     model::{Language, Timestamp},
     prompt::Prompt,
@@ -293,7 +293,10 @@ fn every_key_reaches_its_place() {
         (gold.retry_for, gold.push_retry_for),
         (Duration::from_mins(30), Duration::ZERO)
     );
-    assert_eq!(gold.prompt.as_written(), "分析一下当前国内上海金价格 ${NOT_EXPANDED}");
+    assert_eq!(
+        gold.prompt.as_written(),
+        "分析一下当前国内上海金价格 ${NOT_EXPANDED}"
+    );
     let system = gold.system.as_ref().map(Prompt::as_written);
     assert_eq!(system, Some("你是分析师。"));
     assert_eq!(
@@ -364,7 +367,7 @@ fn every_key_reaches_its_place() {
         (Some(44), Some(2))
     );
 
-    assert_eq!(&*config.jobs[1].prompt, "今天的新闻？\n请简短。");
+    assert_eq!(config.jobs[1].prompt.as_written(), "今天的新闻？\n请简短。");
     assert!(
         matches!(&config.targets["ntfy.sh/hotine"].ntfy().unwrap().auth, Some(Auth::Token(token))
         if token.expose_secret() == "tk_geheim")
@@ -458,7 +461,10 @@ fn ten_thousand_jobs_load_and_share_their_texts() {
     assert_eq!(config.jobs.len(), 10_001);
     let last = config.jobs.last().unwrap();
     assert_eq!(last.name.as_str(), "任务9999");
-    assert!(std::sync::Arc::ptr_eq(&last.prompt, &config.jobs[0].prompt));
+    assert!(std::ptr::eq(
+        last.prompt.as_written(),
+        config.jobs[0].prompt.as_written()
+    ));
     // A walk per look-up would take minutes; the bound is wide for slow machines.
     assert!(took < Duration::from_secs(20), "{took:?}");
 }

@@ -35,8 +35,8 @@ pub use client::{Client, ClientError, Probe, RESERVED_PARAMS};
 pub use error::AskError;
 pub use kind::{ErrorKind, Next, Pause, TokenEffect};
 pub use pool::{
-    Asked, Availability, Check, EndpointState, Health, Learned, Pool, Standing, Take, TokenChange,
-    TokenEvent, TokenState,
+    Asked, Availability, EndpointChange, EndpointState, Health, Learned, Pool, Standing, Take,
+    TokenChange, TokenEvent, TokenState,
 };
 pub use sources::Source;
 pub use wire::read_stream;

@@ -187,11 +187,21 @@ mod tests {
             },
         ];
         let text = page(&endpoints, chrono_tz::Asia::Shanghai).join("\n");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        ai        token     state         until                           last used                       rounds left  expires
+        月之暗面  #1 …KEN1  healthy       -                               2026-11-23 Mon 08:00:03 +08:00  29           2026-12-24 Thu 08:00:00 +08:00
+        月之暗面  #2 …KEN2  out of quota  2026-11-23 Mon 11:00:00 +08:00  2026-11-23 Mon 08:00:03 +08:00  0            -
+        local     #1        healthy       -                               never                           -            -
+        ai.local failed too often in a row and is left alone until 2026-11-23 Mon 08:05:00 +08:00
+        ");
         let json: Vec<String> = each(&endpoints)
             .map(|(endpoint, token)| serde_json::to_string(&line(endpoint, token)).unwrap())
             .collect();
-        insta::assert_snapshot!(json.join("\n"), @"");
+        insta::assert_snapshot!(json.join("\n"), @r##"
+        {"ai":"月之暗面","token":"#1 …KEN1","state":"healthy","until":null,"last_used":"2026-11-23T00:00:03.250Z","rounds_left":29,"expires_at":"2026-12-24T00:00:00Z","endpoint_cooling_until":null}
+        {"ai":"月之暗面","token":"#2 …KEN2","state":"out of quota","until":"2026-11-23T03:00:00Z","last_used":"2026-11-23T00:00:03.250Z","rounds_left":0,"expires_at":null,"endpoint_cooling_until":null}
+        {"ai":"local","token":"#1","state":"healthy","until":null,"last_used":null,"rounds_left":null,"expires_at":null,"endpoint_cooling_until":"2026-11-23T00:05:00Z"}
+        "##);
         assert_eq!(page(&[], Tz::UTC), ["no endpoint has a token"]);
     }
 }

@@ -198,8 +198,7 @@ impl<'r> Jobs<'r> {
 
     fn verbatim(&self, item: &Item<'_>) -> Result<Prompt, Fault> {
         let text = self.filled(item.verbatim()?)?;
-        Prompt::parse(text)
-            .map_err(|PromptError { at, message }| item.blame_inside(at, message))
+        Prompt::parse(text).map_err(|PromptError { at, message }| item.blame_inside(at, message))
     }
 
     fn filled(&self, text: &str) -> Result<Arc<str>, String> {

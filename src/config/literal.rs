@@ -45,7 +45,9 @@ fn escape(text: &str) -> (usize, usize) {
         _ => return (2.min(text.len()), 1),
     };
     let end = (2 + digits).min(text.len());
-    let code = text.get(2..end).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    let code = text
+        .get(2..end)
+        .and_then(|hex| u32::from_str_radix(hex, 16).ok());
     let means = code.and_then(char::from_u32).map_or(1, char::len_utf8);
     (end, means)
 }
@@ -70,9 +72,19 @@ mod tests {
         ] {
             let text = format!("a = {literal}");
             let table = DeTable::parse(&text).unwrap();
-            let meant = table.get_ref().get("a").unwrap().get_ref().as_str().unwrap();
+            let meant = table
+                .get_ref()
+                .get("a")
+                .unwrap()
+                .get_ref()
+                .as_str()
+                .unwrap();
             let at = place(literal, meant.find("{{").unwrap());
-            assert!(literal[at..].starts_with("{{ x }}"), "{literal}: {}", &literal[at..]);
+            assert!(
+                literal[at..].starts_with("{{ x }}"),
+                "{literal}: {}",
+                &literal[at..]
+            );
         }
     }
 }

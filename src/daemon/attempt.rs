@@ -14,8 +14,7 @@ use super::{
     notices::{Notice, Why, tidings},
     outbox,
     revision::Revision,
-    silence,
-    tokens,
+    silence, tokens,
 };
 use crate::{
     ask::{self, Answer, AskError, Attempt, Next},
@@ -125,17 +124,17 @@ impl Running<'_> {
         let attempt = match self.ask(&chain, &filled).await {
             Asking::Over(attempt) => attempt,
             Asking::Interrupted => {
-                tokens::keep(self.engine, &chain.learned()).await?;
+                tokens::keep(self.engine, &chain.news(self.engine).await?).await?;
                 return self.interrupted().await;
             }
             Asking::Cut => {
-                tokens::keep(self.engine, &chain.learned()).await?;
+                tokens::keep(self.engine, &chain.news(self.engine).await?).await?;
                 return Ok(self.cut());
             }
         };
         self.log_tries(&attempt);
-        let asked = chain.asked(self.number, &attempt);
-        let learned = asked.learned.clone();
+        let learned = chain.news(self.engine).await?;
+        let asked = chain.asked(self.number, &attempt, learned.clone());
         let asked_ms = attempt.asked().num_milliseconds();
         let ended = match attempt.result {
             Ok(answer) => self.answered(filled, answer, asked).await,

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::{
+    engine::Engine,
     filled::Filled,
     revision::{AskEndpoint, Revision},
     tokens,
 };
 use crate::{
-    ask::{Attempt, Learned, Link, Question, Try},
+    ask::{Attempt, Link, Question, Try},
     config::{Endpoint, Job},
-    ledger::{AskedRow, LearnedRow, RequestRow, TokenRow},
+    ledger::{AskedRow, LearnedRow, RequestRow},
     model::to_ms,
 };
 
@@ -46,11 +47,8 @@ impl<'a> Chain<'a> {
     }
 
     /// What its endpoints have learned and the ledger does not know yet.
-    pub(super) fn learned(&self) -> Vec<LearnedRow> {
-        self.endpoints
-            .iter()
-            .filter_map(|at| at.learned())
-            .collect()
+    pub(super) async fn news(&self, engine: &Engine) -> anyhow::Result<Vec<LearnedRow>> {
+        tokens::news(engine, &self.endpoints).await
     }
 
     /// The row of an attempt that came to no request.
@@ -59,14 +57,19 @@ impl<'a> Chain<'a> {
     }
 
     /// What an attempt did, for its row.
-    pub(super) fn asked(&self, number: i64, attempt: &Attempt) -> AskedRow {
+    pub(super) fn asked(
+        &self,
+        number: i64,
+        attempt: &Attempt,
+        learned: Vec<LearnedRow>,
+    ) -> AskedRow {
         let first: &str = self.job.ai.first().map_or("", Arc::as_ref);
         AskedRow {
             number,
             ai: attempt.endpoint().unwrap_or(first).to_owned(),
             token_label: attempt.token().map(str::to_owned),
             requests: attempt.tries.iter().map(request_row).collect(),
-            learned: self.learned(),
+            learned,
         }
     }
 }
@@ -90,34 +93,5 @@ fn request_row(tried: &Try) -> RequestRow {
         started_at: to_ms(tried.started_at),
         finished_at: to_ms(tried.finished_at),
         error: tried.error.as_ref().map(|(_, error)| error.clone()),
-    }
-}
-
-impl AskEndpoint {
-    /// What it has learned since the ledger was told last, which the log is told too; None: nothing.
-    pub(super) fn learned(&self) -> Option<LearnedRow> {
-        let learned = self.pool().learned();
-        let endpoint = self.client.endpoint();
-        for event in &learned.events {
-            tokens::tell(endpoint, event);
-        }
-        (learned != Learned::default()).then(|| learned_row(endpoint, &learned))
-    }
-}
-
-/// What was learned as the ledger keeps it. A state that cannot be written as JSON, which none is, would be forgotten.
-fn learned_row(endpoint: &Endpoint, learned: &Learned) -> LearnedRow {
-    let tokens = learned.tokens.iter().filter_map(|state| {
-        Some(TokenRow {
-            fingerprint: state.fingerprint.to_string(),
-            state: serde_json::to_string(state).ok()?,
-        })
-    });
-    let state = learned.endpoint.as_ref();
-    LearnedRow {
-        ai: endpoint.name.to_string(),
-        base_url: endpoint.base_url.to_string(),
-        endpoint: state.and_then(|state| serde_json::to_string(state).ok()),
-        tokens: tokens.collect(),
     }
 }

@@ -38,7 +38,11 @@ impl Filled {
         ledger: Option<&Ledger>,
         moments: Moments,
     ) -> Result<anyhow::Result<Self>, LedgerError> {
-        let prompts = || [Some(&job.prompt), job.system.as_ref()].into_iter().flatten();
+        let prompts = || {
+            [Some(&job.prompt), job.system.as_ref()]
+                .into_iter()
+                .flatten()
+        };
         let last = match ledger {
             Some(ledger) if prompts().any(Prompt::wants_last) => {
                 ledger.last_delivered(job.name.as_str()).await?

@@ -11,9 +11,9 @@ mod control;
 mod deliver;
 mod desk;
 mod engine;
+mod filled;
 #[cfg(test)]
 mod fixture;
-mod filled;
 mod housekeeping;
 mod messages;
 mod notices;

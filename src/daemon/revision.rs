@@ -22,6 +22,12 @@ pub struct AskEndpoint {
     pub pool: Mutex<ask::Pool>,
 }
 
+impl AsRef<Self> for AskEndpoint {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl AskEndpoint {
     fn following(known: Option<&Arc<Self>>, endpoint: &Arc<Endpoint>) -> anyhow::Result<Arc<Self>> {
         if let Some(known) = known.filter(|known| known.client.endpoint() == endpoint.as_ref()) {
@@ -39,6 +45,11 @@ impl AskEndpoint {
             client: ask::Client::new(endpoint.clone())?,
             pool: Mutex::new(pool),
         }))
+    }
+
+    /// The NAME of `[ai.NAME]`.
+    pub(super) fn name(&self) -> &str {
+        &self.client.endpoint().name
     }
 
     /// Whether the endpoint is where it was: what failed there fails there still.

@@ -6,13 +6,19 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{engine::Engine, revision::AskEndpoint};
+use super::{
+    deliver::shown,
+    engine::Engine,
+    notices::{Notice, TokenName},
+    revision::AskEndpoint,
+};
 use crate::{
     ask::{
-        Asked, Check, EndpointState, ErrorKind, Pool, Standing, TokenChange, TokenEvent, TokenState,
+        Asked, EndpointChange, EndpointState, Learned, Pool, Standing, TokenChange, TokenEvent,
+        TokenState,
     },
-    config::{Api, Config, Endpoint, Token},
-    ledger::{LearnedRow, Ledger, LedgerError},
+    config::{Config, Endpoint},
+    ledger::{LearnedRow, Ledger, LedgerError, TokenRow},
     model::Timestamp,
 };
 
@@ -113,17 +119,14 @@ async fn look(engine: &Engine) -> anyhow::Result<()> {
     for endpoint in revision.endpoints.values() {
         endpoint.pool().note_expiry(engine.clock.now());
         check(engine, endpoint).await;
-        if let Some(learned) = endpoint.learned() {
-            keep(engine, &[learned]).await?;
-        }
+        keep(engine, &news(engine, &[endpoint]).await?).await?;
     }
     Ok(())
 }
 
 /// Asks of each token that is due whether the service takes it; never while the endpoint cools.
 async fn check(engine: &Engine, endpoint: &AskEndpoint) {
-    let now = engine.clock.now();
-    let due = endpoint.pool().checks_due(now);
+    let due = endpoint.pool().checks_due(engine.clock.now());
     for token in due {
         let started_at = engine.clock.now();
         if endpoint
@@ -139,28 +142,55 @@ async fn check(engine: &Engine, endpoint: &AskEndpoint) {
             started_at,
             finished_at: engine.clock.now(),
         };
-        let mut pool = endpoint.pool();
         match probe {
-            Ok(_) => pool.record_check(&token, Check::Live, asked),
-            Err(error) if is_refusal(error.kind()) => {
-                pool.record_check(&token, Check::Refused, asked);
-            }
+            Ok(_) => endpoint.pool().record_live(&token, asked),
             Err(error) => {
-                pool.record_unchecked(&token, &error, asked);
-                drop(pool);
-                log_unchecked(endpoint.client.endpoint(), &token, &error.to_string());
+                endpoint.pool().record_failed_check(&token, &error, asked);
+                let (ai, token) = (endpoint.name(), token.label.as_ref());
+                let error = error.to_string();
+                info!(ai, token, error, "a token did not pass its check");
             }
         }
     }
 }
 
-fn is_refusal(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::TokenRefused | ErrorKind::AccountBanned)
+/// What endpoints have learned since this was last asked, for the ledger; people are told of it before it is written, so
+/// that a crash between the two tells it twice, which a notice's rhythm swallows, and never not at all.
+pub(super) async fn news(
+    engine: &Engine,
+    endpoints: &[impl AsRef<AskEndpoint>],
+) -> anyhow::Result<Vec<LearnedRow>> {
+    let mut rows = Vec::new();
+    for endpoint in endpoints.iter().map(AsRef::as_ref) {
+        let learned = endpoint.pool().learned();
+        for event in &learned.events {
+            tell(engine, endpoint, event).await?;
+        }
+        if let Some(change) = &learned.change {
+            tell_of_endpoint(engine, endpoint, change).await?;
+        }
+        if learned.endpoint.is_some() || !learned.tokens.is_empty() {
+            rows.push(row(endpoint.client.endpoint(), &learned));
+        }
+    }
+    Ok(rows)
 }
 
-fn log_unchecked(endpoint: &Endpoint, token: &Token, error: &str) {
-    let (ai, token) = (endpoint.name.as_ref(), token.label.as_ref());
-    info!(ai, token, error, "a token could not be checked");
+/// What was learned as the ledger keeps it. A state that cannot be written as JSON, which none is, would be forgotten.
+fn row(endpoint: &Endpoint, learned: &Learned) -> LearnedRow {
+    let tokens = learned.tokens.iter().filter_map(|state| {
+        Some(TokenRow {
+            fingerprint: state.fingerprint.to_string(),
+            state: serde_json::to_string(state).ok()?,
+        })
+    });
+    let state = learned.endpoint.as_ref();
+    LearnedRow {
+        ai: endpoint.name.to_string(),
+        base_url: endpoint.base_url.to_string(),
+        endpoint: state.and_then(|state| serde_json::to_string(state).ok()),
+        tokens: tokens.collect(),
+    }
 }
 
 /// Writes what was learned of endpoints and tokens apart from any attempt.
@@ -172,38 +202,80 @@ pub(super) async fn keep(engine: &Engine, learned: &[LearnedRow]) -> anyhow::Res
     Ok(())
 }
 
-/// Says in the log what became of a token.
-pub(super) fn tell(endpoint: &Endpoint, event: &TokenEvent) {
-    let (ai, token) = (endpoint.name.as_ref(), event.token.as_ref());
-    let renew = renewal(endpoint.api);
-    match event.change {
-        TokenChange::Died => warn!(
-            ai,
-            token, renew, "the token is dead and rests until it is renewed"
-        ),
+/// Says what became of a token, in the log and to people.
+async fn tell(engine: &Engine, endpoint: &AskEndpoint, event: &TokenEvent) -> anyhow::Result<()> {
+    let (ai, token) = (endpoint.name(), event.token.as_ref());
+    let name = TokenName {
+        ai: endpoint.client.endpoint().name.clone(),
+        label: event.token.clone(),
+        fingerprint: event.fingerprint.clone(),
+    };
+    let notice = match &event.change {
+        TokenChange::Died(error) => {
+            warn!(ai, token, error, "the token is dead: it is checked daily");
+            let error = error.clone();
+            Notice::TokenDead { token: name, error }
+        }
         TokenChange::RanOut(until) => {
-            let until = super::deliver::shown(until);
+            let at = shown(*until);
+            warn!(ai, token, until = at, "the token has nothing left to spend");
+            Notice::TokenSpent {
+                token: name,
+                until: *until,
+            }
+        }
+        TokenChange::Revived => {
+            info!(ai, token, "the token is taken again");
+            Notice::TokenBack { token: name }
+        }
+        TokenChange::Expires { at, days } => {
             warn!(
                 ai,
-                token, until, "the token has nothing left to spend and rests"
+                token,
+                expires_at = shown(*at),
+                "the token must be renewed"
             );
+            Notice::TokenExpires {
+                token: name,
+                at: *at,
+                days: *days,
+            }
         }
-        TokenChange::Revived => info!(ai, token, "the token is taken again"),
-        TokenChange::Expires(at) => {
-            let expires_at = super::deliver::shown(at);
-            warn!(ai, token, expires_at, renew, "the token ends soon");
-        }
-        TokenChange::Expired(at) => {
-            let expires_at = super::deliver::shown(at);
-            warn!(ai, token, expires_at, renew, "the token has ended");
-        }
-    }
+    };
+    say(engine, notice).await
 }
 
-/// How a person gets another one.
-fn renewal(api: Api) -> &'static str {
-    match api {
-        Api::Kimi => "log in to Kimi again, copy a new refresh_token and put it in the config",
-        Api::Openai => "make a new key at the service and put it in the config",
+/// The same of an endpoint.
+async fn tell_of_endpoint(
+    engine: &Engine,
+    endpoint: &AskEndpoint,
+    change: &EndpointChange,
+) -> anyhow::Result<()> {
+    let ai = endpoint.client.endpoint().name.clone();
+    let notice = match change {
+        EndpointChange::Held { until, error } => {
+            let (ai, until) = (ai, *until);
+            warn!(
+                ai = &*ai,
+                error,
+                until = shown(until),
+                "the endpoint goes on failing"
+            );
+            let error = error.clone();
+            Notice::EndpointHeld { ai, until, error }
+        }
+        EndpointChange::Back => {
+            info!(ai = &*ai, "the endpoint answers again");
+            Notice::EndpointBack { ai }
+        }
+    };
+    say(engine, notice).await
+}
+
+/// Whoever asked by hand reads the log on the terminal.
+async fn say(engine: &Engine, notice: Notice) -> anyhow::Result<()> {
+    if !engine.tries_once {
+        engine.tell(notice).await?;
     }
+    Ok(())
 }

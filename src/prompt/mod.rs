@@ -103,7 +103,9 @@ impl Prompt {
         if let Some(error) = scan::unknown(&prompt.text, &used, &env) {
             return Err(error);
         }
-        prompt.wants_last = used.iter().any(|name| name.split('.').next() == Some("last"));
+        prompt.wants_last = used
+            .iter()
+            .any(|name| name.split('.').next() == Some("last"));
         for last in [None, Some(sample())] {
             prompt.fill(&trial(last))?;
         }
@@ -156,9 +158,7 @@ impl fmt::Display for Prompt {
 fn words(error: &minijinja::Error) -> String {
     let detail = error.detail();
     match (error.kind(), detail) {
-        (ErrorKind::OutOfFuel, _) => {
-            "takes too many steps; make its loops shorter".to_owned()
-        }
+        (ErrorKind::OutOfFuel, _) => "takes too many steps; make its loops shorter".to_owned(),
         (ErrorKind::SyntaxError, Some(detail)) => format!(
             "{detail}; for braces that are meant as they stand write {{% raw %}}…{{% endraw %}}"
         ),

@@ -14,7 +14,8 @@ struct Token<'t> {
 
 impl Token<'_> {
     fn is_name(&self) -> bool {
-        self.text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        self.text
+            .starts_with(|c: char| c.is_alphabetic() || c == '_')
     }
 }
 
@@ -32,18 +33,31 @@ pub(super) fn unknown(text: &str, used: &[String], env: &Environment<'_>) -> Opt
         .filter(|name| !is_known(name) && !is_field_of_known(name))
         .map(|name| PromptError {
             at: place(&tokens, name),
-            message: format!("there is no {name}; a prompt knows {}", NAMES[..6].join(", ") + ", last.answer and last.delivered_at"),
+            message: format!(
+                "there is no {name}; a prompt knows {}",
+                NAMES[..6].join(", ") + ", last.answer and last.delivered_at"
+            ),
         });
     let words = tokens.windows(2).filter_map(|pair| {
         let [before, word] = pair else { return None };
         let (sample, unknown) = match before.text {
             _ if !word.is_name() => return None,
-            "|" => (format!("{{{{ ''|{} }}}}", word.text), ErrorKind::UnknownFilter),
-            "is" if word.text != "not" => (format!("{{{{ '' is {} }}}}", word.text), ErrorKind::UnknownTest),
+            "|" => (
+                format!("{{{{ ''|{} }}}}", word.text),
+                ErrorKind::UnknownFilter,
+            ),
+            "is" if word.text != "not" => (
+                format!("{{{{ '' is {} }}}}", word.text),
+                ErrorKind::UnknownTest,
+            ),
             _ => return None,
         };
         let error = env.render_str(&sample, ()).err()?;
-        let what = if unknown == ErrorKind::UnknownFilter { "filter" } else { "test" };
+        let what = if unknown == ErrorKind::UnknownFilter {
+            "filter"
+        } else {
+            "test"
+        };
         (error.kind() == unknown).then(|| PromptError {
             at: word.at,
             message: format!("there is no {what} {}", word.text),
@@ -61,7 +75,9 @@ fn place(tokens: &[Token<'_>], name: &str) -> usize {
         let dots = window.iter().skip(1).step_by(2);
         words.eq(parts.iter().copied()) && dots.into_iter().all(|dot| dot.text == ".")
     });
-    found.and_then(|window| window.first()).map_or(0, |token| token.at)
+    found
+        .and_then(|window| window.first())
+        .map_or(0, |token| token.at)
 }
 
 /// Everything inside of tags but texts in quotes; comments and raw stretches are left out.
@@ -97,12 +113,20 @@ fn tag<'t>(text: &'t str, from: usize, found: &mut Vec<Token<'t>>) -> usize {
         let length = if first == '"' || first == '\'' {
             quoted(rest, first)
         } else if first.is_alphanumeric() || first == '_' {
-            let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            found.push(Token { at, text: &rest[..length] });
+            let length = rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
+            found.push(Token {
+                at,
+                text: &rest[..length],
+            });
             length
         } else {
             if !first.is_whitespace() && first != '-' {
-                found.push(Token { at, text: &rest[..first.len_utf8()] });
+                found.push(Token {
+                    at,
+                    text: &rest[..first.len_utf8()],
+                });
             }
             first.len_utf8()
         };
@@ -131,7 +155,9 @@ fn after_raw(text: &str, from: usize) -> usize {
     while let Some(open) = text[at..].find("{%").map(|open| at + open) {
         let inner = text[open + 2..].trim_start_matches('-').trim_start();
         if inner.starts_with("endraw") {
-            return text[open..].find("%}").map_or(text.len(), |end| open + end + 2);
+            return text[open..]
+                .find("%}")
+                .map_or(text.len(), |end| open + end + 2);
         }
         at = open + 2;
     }

@@ -108,12 +108,48 @@ fn what_is_wrong_with_a_template_is_told_with_its_place() {
         "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}",
         "{{ 'x' * 1000000000 }}",
     ];
-    insta::assert_snapshot!(all.map(wrong).join("\n"), @"");
+    insta::assert_snapshot!(all.map(wrong).join("\n"), @r#"
+    上海
+    {{ ▶today }}
+      there is no today; a prompt knows now, date, weekday, time, scheduled_at, job, last.answer and last.delivered_at
+    {{ ▶last.anser }}
+      there is no last.anser; a prompt knows now, date, weekday, time, scheduled_at, job, last.answer and last.delivered_at
+    {% if ▶lst %}x{% endif %}
+      there is no lst; a prompt knows now, date, weekday, time, scheduled_at, job, last.answer and last.delivered_at
+    {% if false %}{{ now|▶uper }}{% endif %}
+      there is no filter uper
+    {{ now is ▶old }}
+      there is no test old
+    {{ ▶env('HOME') }}
+      there is no env; a prompt knows now, date, weekday, time, scheduled_at, job, last.answer and last.delivered_at
+    {{ now▶.format(1) }}
+      invalid operation: format takes a text, such as "%Y-%m-%d"
+    {{ now▶.format('%Q') }}
+      invalid operation: this is no format; write one such as "%Y-%m-%d %H:%M"
+    {{ job▶.split(',') }}
+      unknown method: string has no method named split
+    {{ ▶now
+      unexpected end of input, expected end of variable block; for braces that are meant as they stand write {% raw %}…{% endraw %}
+    {% if now ▶%}
+      unexpected end of input, expected end of block; for braces that are meant as they stand write {% raw %}…{% endraw %}
+    {% ▶include 'x' %}
+      unknown statement include; for braces that are meant as they stand write {% raw %}…{% endraw %}
+    ▶{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}
+      takes too many steps; make its loops shorter
+    {{ ▶'x' * 1000000000 }}
+      takes too many steps; make its loops shorter
+    "#);
 }
 
 #[test]
 fn nothing_of_the_environment_is_in_reach() {
-    for text in ["{{ PATH }}", "{{ environ }}", "{{ debug() }}", "{{ self }}", "${HOME} {{ HOME }}"] {
+    for text in [
+        "{{ PATH }}",
+        "{{ environ }}",
+        "{{ debug() }}",
+        "{{ self }}",
+        "${HOME} {{ HOME }}",
+    ] {
         assert!(Prompt::parse(text.into()).is_err(), "{text}");
     }
 }

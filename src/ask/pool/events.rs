@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::state::{Health, TokenState};
-use crate::model::Timestamp;
+use crate::{ask::error::AskError, model::Timestamp};
 
 /// So many days before its end a token is warned of, once each; 0 is its end.
 const WARNED_OF: [u8; 4] = [7, 3, 1, 0];
@@ -15,6 +15,8 @@ const WARNED_OF: [u8; 4] = [7, 3, 1, 0];
 pub struct TokenEvent {
     /// The token's label.
     pub token: Arc<str>,
+    /// Names it without giving it away.
+    pub fingerprint: Arc<str>,
     /// What changed.
     pub change: TokenChange,
 }
@@ -22,23 +24,33 @@ pub struct TokenEvent {
 /// How a token changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenChange {
-    /// It is refused for good, until a daily check says otherwise.
-    Died,
+    /// It is refused for good, until a daily check says otherwise; with the last refusal.
+    Died(String),
     /// It has nothing left to spend until then.
     RanOut(Timestamp),
     /// It was refused, or had nothing left, and is taken again.
     Revived,
-    /// It ends then, by its own `exp`.
-    Expires(Timestamp),
-    /// It ended then, by its own `exp`.
-    Expired(Timestamp),
+    /// It ends then, by its own `exp`: told so many days ahead, 0 for its end itself.
+    Expires {
+        /// When.
+        at: Timestamp,
+        /// Which of the days it is told on.
+        days: u8,
+    },
 }
 
 /// What a change of state means to people, if anything. A pause that follows on another one is no news.
-pub(super) fn between(before: &TokenState, after: &TokenState) -> Option<TokenChange> {
+pub(super) fn between(
+    before: &TokenState,
+    after: &TokenState,
+    error: Option<&AskError>,
+) -> Option<TokenChange> {
     match (before.health, after.health) {
         (Health::Dead { .. }, Health::Dead { .. }) => None,
-        (_, Health::Dead { .. }) => Some(TokenChange::Died),
+        (_, Health::Dead { .. }) => {
+            let error = error.map_or_else(String::new, AskError::to_string);
+            Some(TokenChange::Died(error))
+        }
         (was, Health::OutOfQuota { until }) => {
             let is_new = after.pauses <= 1 && !matches!(was, Health::OutOfQuota { .. });
             is_new.then_some(TokenChange::RanOut(until))
@@ -52,22 +64,29 @@ pub(super) fn between(before: &TokenState, after: &TokenState) -> Option<TokenCh
 }
 
 /// The warning that is due of a token's end, which is noted as given.
-pub(super) fn expiry(
-    state: &mut TokenState,
-    expires_at: Timestamp,
-    now: Timestamp,
-) -> Option<TokenChange> {
-    let left = expires_at - now;
-    let due = WARNED_OF
+pub(super) fn expiry(state: &mut TokenState, at: Timestamp, now: Timestamp) -> Option<TokenChange> {
+    let left = at - now;
+    let days = WARNED_OF
         .into_iter()
         .filter(|days| left <= TimeDelta::days(i64::from(*days)))
         .next_back()?;
-    if state.warned_days.is_some_and(|warned| warned <= due) {
+    if state.warned_days.is_some_and(|warned| warned <= days) {
         return None;
     }
-    state.warned_days = Some(due);
-    Some(match due {
-        0 => TokenChange::Expired(expires_at),
-        _ => TokenChange::Expires(expires_at),
-    })
+    state.warned_days = Some(days);
+    Some(TokenChange::Expires { at, days })
+}
+
+/// What becomes of an endpoint that people should know of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointChange {
+    /// It has failed for so long that it is left alone as long as ever, until then.
+    Held {
+        /// Until when.
+        until: Timestamp,
+        /// Its last failure.
+        error: String,
+    },
+    /// It answers, after it had been left alone.
+    Back,
 }

@@ -7,11 +7,15 @@ mod state;
 
 use std::sync::Arc;
 
-pub use events::{TokenChange, TokenEvent};
+pub use events::{EndpointChange, TokenChange, TokenEvent};
 pub use standing::Standing;
-pub use state::{Asked, Check, EndpointState, Health, TokenState};
+use state::Check;
+pub use state::{Asked, EndpointState, Health, TokenState};
 
-use super::{error::AskError, kind::ErrorKind};
+use super::{
+    error::AskError,
+    kind::{ErrorKind, TokenEffect},
+};
 use crate::{
     config::types::{Pace, Token},
     model::Timestamp,
@@ -27,8 +31,9 @@ pub struct Pool {
     is_endpoint_new: bool,
     /// Grows with each turn: two turns may share an instant, not a number.
     turns: u64,
-    /// What people have not been told yet.
+    /// What people have not been told yet of its tokens, and of the endpoint.
     events: Vec<TokenEvent>,
+    endpoint_change: Option<EndpointChange>,
 }
 
 #[derive(Debug)]
@@ -49,6 +54,8 @@ pub struct Learned {
     pub tokens: Vec<TokenState>,
     /// What people should know of them.
     pub events: Vec<TokenEvent>,
+    /// What people should know of the endpoint.
+    pub change: Option<EndpointChange>,
 }
 
 /// Whose turn it is.
@@ -95,6 +102,7 @@ impl Pool {
             is_endpoint_new: false,
             turns: 0,
             events: Vec::new(),
+            endpoint_change: None,
         }
     }
 
@@ -166,14 +174,15 @@ impl Pool {
 
     /// An answer by a token; None is the anonymous one.
     pub fn record_answer(&mut self, token: Option<&Token>, asked: Asked) {
-        self.record_endpoint(false, asked);
-        self.change(token, |state| state.answered(asked));
+        self.record_endpoint(None, asked);
+        self.change(token, None, |state| state.answered(asked));
     }
 
     /// A failure with a token. One that never reached the service counts for no quota.
     pub fn record_failure(&mut self, token: Option<&Token>, error: &AskError, asked: Asked) {
-        self.record_endpoint(error.kind().is_the_endpoints(), asked);
-        self.change(token, |state| {
+        let failure = Some(error).filter(|error| error.kind().is_the_endpoints());
+        self.record_endpoint(failure, asked);
+        self.change(token, Some(error), |state| {
             if error.kind() == ErrorKind::Connect {
                 let counted = crate::model::to_ms(asked.started_at);
                 state.rounds.retain(|at| *at != counted);
@@ -182,18 +191,25 @@ impl Pool {
         });
     }
 
-    /// The outcome of a check of a token. One that gets through says nothing of answers, one that does not is a failure
-    /// of the endpoint.
-    pub fn record_check(&mut self, token: &Token, check: Check, asked: Asked) {
-        self.change(Some(token), |state| state.checked(check, asked.finished_at));
+    /// A check that found the token to be live. That it got through says nothing of answers.
+    pub fn record_live(&mut self, token: &Token, asked: Asked) {
+        self.change(Some(token), None, |state| {
+            state.checked(Check::Live, asked.finished_at);
+        });
     }
 
-    /// A check that failed for a reason of the endpoint's own.
-    pub fn record_unchecked(&mut self, token: &Token, error: &AskError, asked: Asked) {
+    /// A check that failed: the service refuses the token, or said nothing of it.
+    pub fn record_failed_check(&mut self, token: &Token, error: &AskError, asked: Asked) {
+        let check = match error.token_effect() {
+            TokenEffect::Suspect => Check::Refused,
+            _ => Check::Unknown,
+        };
         if error.kind().is_the_endpoints() {
-            self.record_endpoint(true, asked);
+            self.record_endpoint(Some(error), asked);
         }
-        self.record_check(token, Check::Unknown, asked);
+        self.change(Some(token), Some(error), |state| {
+            state.checked(check, asked.finished_at);
+        });
     }
 
     /// Warns of tokens that end soon, 7, 3 and 1 days ahead and at their end, once each.
@@ -204,29 +220,42 @@ impl Pool {
             };
             if let Some(change) = events::expiry(&mut member.state, expires_at, now) {
                 member.is_new = true;
-                let token = member.token.label.clone();
-                self.events.push(TokenEvent { token, change });
+                self.events.push(member.event(change));
             }
         }
     }
 
-    fn record_endpoint(&mut self, is_failure: bool, asked: Asked) {
+    /// A request's outcome, as far as it is the endpoint's own: it failed, or spoke.
+    fn record_endpoint(&mut self, failure: Option<&AskError>, asked: Asked) {
         let before = self.endpoint.clone();
-        self.endpoint.record(is_failure, asked);
+        self.endpoint.record(failure.is_some(), asked);
         self.is_endpoint_new |= self.endpoint != before;
+        let change = match (failure, self.endpoint.held_until(&before)) {
+            (Some(error), Some(until)) => Some(EndpointChange::Held {
+                until,
+                error: error.to_string(),
+            }),
+            (None, _) if before.cools_until.is_some() => Some(EndpointChange::Back),
+            _ => None,
+        };
+        self.endpoint_change = change.or(self.endpoint_change.take());
     }
 
-    fn change(&mut self, token: Option<&Token>, change: impl FnOnce(&mut TokenState)) {
+    fn change(
+        &mut self,
+        token: Option<&Token>,
+        error: Option<&AskError>,
+        change: impl FnOnce(&mut TokenState),
+    ) {
         let Some(member) = token.and_then(|token| self.member(&token.fingerprint)) else {
             return;
         };
         let before = member.state.clone();
         change(&mut member.state);
         member.is_new = true;
-        let label = member.token.label.clone();
-        if let Some(change) = events::between(&before, &member.state) {
-            let token = label;
-            self.events.push(TokenEvent { token, change });
+        if let Some(change) = events::between(&before, &member.state, error) {
+            let event = member.event(change);
+            self.events.push(event);
         }
     }
 
@@ -240,6 +269,7 @@ impl Pool {
                 .filter_map(|member| new(member).then(|| member.state.clone()))
                 .collect(),
             events: std::mem::take(&mut self.events),
+            change: self.endpoint_change.take(),
         }
     }
 
@@ -274,6 +304,14 @@ impl Pool {
 }
 
 impl Member {
+    fn event(&self, change: TokenChange) -> TokenEvent {
+        TokenEvent {
+            token: self.token.label.clone(),
+            fingerprint: self.token.fingerprint.clone(),
+            change,
+        }
+    }
+
     /// The lower the better; None for one that may not be used, whatever the time between two requests says.
     fn rank(&self, pace: &Pace, now: Timestamp) -> Option<u8> {
         if self.resting_until(pace, now).is_some() {

@@ -85,7 +85,7 @@ pub struct TokenState {
 
 /// What a check of a token found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
+pub(super) enum Check {
     /// The service takes it.
     Live,
     /// The service refuses it.
@@ -270,6 +270,13 @@ impl EndpointState {
         // Farther away than it ever cools: the clock was wrong when it was set.
         self.cools_until
             .filter(|until| *until > now && *until - now <= LONGEST_COOLING)
+    }
+
+    /// Until when it is left alone, where it has just begun to be for as long as ever: a short rest is no news.
+    pub(super) fn held_until(&self, before: &Self) -> Option<Timestamp> {
+        let steps = self.failures.checked_sub(FAILURES_IN_A_ROW)?;
+        let is_longest = step(FIRST_REST, 5, steps, LONGEST_COOLING) == LONGEST_COOLING;
+        self.cools_until.filter(|_| is_longest && self != before)
     }
 
     /// Any outcome of a request: only some are the endpoint's own failure. Those that fail together after the third

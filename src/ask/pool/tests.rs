@@ -90,7 +90,14 @@ fn state(pool: &Pool, n: usize) -> TokenState {
 }
 
 fn check(pool: &mut Pool, n: usize, check: Check, now: Timestamp) -> Health {
-    pool.record_check(&token(n), check, asked(now));
+    let (token, asked) = (token(n), asked(now));
+    match check {
+        Check::Live => pool.record_live(&token, asked),
+        Check::Refused => {
+            pool.record_failed_check(&token, &error(ErrorKind::TokenRefused), asked);
+        }
+        Check::Unknown => pool.record_failed_check(&token, &error(ErrorKind::Connect), asked),
+    }
     state(pool, n).health
 }
 
@@ -509,8 +516,7 @@ fn a_check_without_a_verdict_changes_nothing_but_its_time() {
     fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
     for second in [600, 1200] {
         assert_eq!(pool.checks_due(at(second)).len(), 1);
-        let unreachable = error(ErrorKind::Connect);
-        pool.record_unchecked(&token(1), &unreachable, asked(at(second)));
+        check(&mut pool, 1, Check::Unknown, at(second));
         assert!(pool.checks_due(at(second + 599)).is_empty());
     }
     assert_eq!(state(&pool, 1).health, Health::Suspect { since: at(0) });
@@ -529,7 +535,8 @@ fn a_death_a_pause_and_a_return_are_told_once_each() {
     fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
     assert_eq!(told(&mut pool), [], "once may be a mistake");
     fail(&mut pool, 1, ErrorKind::TokenRefused, at(1));
-    assert_eq!(told(&mut pool), [TokenChange::Died]);
+    let refusal = error(ErrorKind::TokenRefused).to_string();
+    assert_eq!(told(&mut pool), [TokenChange::Died(refusal)]);
     check(&mut pool, 1, Check::Refused, at(90_000));
     assert_eq!(told(&mut pool), [], "it is dead still");
     check(&mut pool, 1, Check::Live, at(180_000));
@@ -566,16 +573,31 @@ fn a_token_is_warned_of_seven_three_and_one_days_before_its_end_once_each() {
         let days = hours / 24;
         warned.extend(learned.events.into_iter().map(|event| (days, event.change)));
     }
-    let soon = TokenChange::Expires(end);
+    let told = |days| TokenChange::Expires { at: end, days };
     assert_eq!(
         warned,
-        [
-            (23, soon.clone()),
-            (27, soon.clone()),
-            (29, soon),
-            (30, TokenChange::Expired(end))
-        ]
+        [(23, told(7)), (27, told(3)), (29, told(1)), (30, told(0))]
     );
+}
+
+#[test]
+fn an_endpoint_is_told_of_when_it_goes_on_failing_and_when_it_is_back() {
+    let mut pool = pool(1);
+    let mut now = at(0);
+    let mut told = Vec::new();
+    for _ in 0..6 {
+        cools(&mut pool, ErrorKind::Cut, asked(now));
+        now = pool.endpoint().cooling_until(now).unwrap_or(now);
+        told.push(pool.learned().change);
+    }
+    let held =
+        |change: &Option<EndpointChange>| matches!(change, Some(EndpointChange::Held { .. }));
+    let told: Vec<bool> = told.iter().map(held).collect();
+    assert_eq!(told, [false, false, false, false, true, true]);
+    pool.record_answer(None, asked(now));
+    assert_eq!(pool.learned().change, Some(EndpointChange::Back));
+    pool.record_answer(None, asked(now));
+    assert_eq!(pool.learned().change, None);
 }
 
 proptest! {

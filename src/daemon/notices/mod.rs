@@ -24,10 +24,7 @@ use crate::{
 pub(super) use self::tell::tidings;
 
 /// Something that a person should hear of.
-#[allow(
-    dead_code,
-    reason = "tokens, endpoints and targets are looked after elsewhere"
-)]
+#[allow(dead_code, reason = "targets are looked after elsewhere")]
 #[derive(Clone, Debug)]
 pub(super) enum Notice {
     /// A run has failed for good.

@@ -230,6 +230,12 @@ fn tokens() {
     ai.kimi 的令牌 #2 …KEN2 将在 1 天后到期 [warning]
     有效期至 2026-11-24 10:00。请重新登录获取新的令牌，替换后执行 `promptcron reload`。
     ");
+    insta::assert_snapshot!(shown(expires(0), 1), @r"
+    ai.kimi: token #2 …KEN2 has expired [warning]
+    It was valid until 2026-11-24 10:00. Log in again for a new one, put it in its place, then `promptcron reload`.
+    ai.kimi 的令牌 #2 …KEN2 已到期 [warning]
+    有效期已于 2026-11-24 10:00 结束。请重新登录获取新的令牌，替换后执行 `promptcron reload`。
+    ");
     insta::assert_snapshot!(shown(|_| Notice::TokenBack { token: token() }, 1), @r"
     ai.kimi: token #2 …KEN2 works again [white_check_mark, quiet]
     It had been refused since 2026-11-23 00:00.

@@ -93,6 +93,17 @@ pub(super) fn words(notice: &Notice, language: Language, zone: Tz, standing: Sta
                 ),
             )
         }
+        Notice::TokenExpires { token, at, days: 0 } => {
+            let (token, at) = (shown(language, token), clock(*at));
+            (
+                say!(language, "{token} has expired", "{token} 已到期"),
+                say!(
+                    language,
+                    "It was valid until {at}. Log in again for a new one, put it in its place, then `promptcron reload`.",
+                    "有效期已于 {at} 结束。请重新登录获取新的令牌，替换后执行 `promptcron reload`。"
+                ),
+            )
+        }
         Notice::TokenExpires { token, at, days } => {
             let (token, at) = (shown(language, token), clock(*at));
             let days = match (language, days) {
