@@ -13,7 +13,8 @@ use std::{
 use chrono_tz::Tz;
 use promptcron::{
     config::{
-        self, Api, Auth, CatchUp, Config, Errors, Limits, Notify, Overlap, Pattern, Quota, ZoneSource,
+        self, Api, Auth, CatchUp, Config, Errors, Limits, Notify, Overlap, Pattern, Quota,
+        ZoneSource,
     },
     model::{Language, Timestamp},
     prompt::Prompt,

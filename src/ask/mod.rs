@@ -36,7 +36,7 @@ pub use error::AskError;
 pub use kind::{ErrorKind, Next, Pause, TokenEffect};
 pub use pool::{
     Asked, Availability, EndpointChange, EndpointState, Health, Learned, Pool, Standing, Take,
-    TokenChange, TokenEvent, TokenState,
+    TokenChange, TokenEvent, TokenState, TokenWord,
 };
 pub use sources::Source;
 pub use wire::read_stream;

@@ -88,7 +88,7 @@ fn line<'a>(endpoint: &'a EndpointStanding, token: &'a Standing) -> Line<'a> {
     Line {
         ai: &endpoint.ai,
         token: &token.token,
-        state: &token.state,
+        state: token.state.as_str(),
         until: utc(token.until),
         last_used: utc(token.last_used),
         rounds_left: token.rounds_left,
@@ -116,7 +116,7 @@ fn page(endpoints: &[EndpointStanding], zone: Tz) -> Vec<String> {
         vec![
             endpoint.ai.clone(),
             token.token.to_string(),
-            token.state.to_string(),
+            token.state.as_str().to_owned(),
             at(token.until),
             token
                 .last_used
@@ -145,6 +145,7 @@ fn page(endpoints: &[EndpointStanding], zone: Tz) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ask::TokenWord;
 
     fn at(instant: &str) -> Option<Timestamp> {
         Some(instant.parse().unwrap())
@@ -152,9 +153,9 @@ mod tests {
 
     #[test]
     fn each_token_has_a_line_whose_columns_stand_below_each_other() {
-        let token = |label: &str, state: &'static str| Standing {
+        let token = |label: &str, state: TokenWord| Standing {
             token: label.into(),
-            state: state.into(),
+            state,
             until: None,
             last_used: at("2026-11-23T00:00:03.250Z"),
             rounds_left: None,
@@ -168,12 +169,12 @@ mod tests {
                     Standing {
                         rounds_left: Some(29),
                         expires_at: at("2026-12-24T00:00:00Z"),
-                        ..token("#1 …KEN1", "healthy")
+                        ..token("#1 …KEN1", TokenWord::Healthy)
                     },
                     Standing {
                         until: at("2026-11-23T03:00:00Z"),
                         rounds_left: Some(0),
-                        ..token("#2 …KEN2", "out of quota")
+                        ..token("#2 …KEN2", TokenWord::OutOfQuota)
                     },
                 ],
             },
@@ -182,7 +183,7 @@ mod tests {
                 cooling_until: at("2026-11-23T00:05:00Z"),
                 tokens: vec![Standing {
                     last_used: None,
-                    ..token("#1", "healthy")
+                    ..token("#1", TokenWord::Healthy)
                 }],
             },
         ];

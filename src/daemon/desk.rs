@@ -82,7 +82,7 @@ fn tokens(engine: &Engine) -> Vec<TokenFacts> {
         facts.extend(endpoint.pool().standings(now).map(|standing| TokenFacts {
             ai: ai.clone(),
             label: standing.token.to_string(),
-            state: standing.state,
+            state: standing.state.as_str(),
             until: standing.until,
             last_used: standing.last_used,
         }));

@@ -265,7 +265,7 @@ impl Gauges<'_> {
         for token in &facts.tokens {
             let labels = vec![
                 ("ai", token.ai.to_string()),
-                ("state", token.state.to_string()),
+                ("state", token.state.to_owned()),
             ];
             family.get_or_create(&labels).inc();
         }

@@ -16,7 +16,7 @@ mod say;
 mod serve;
 mod words;
 
-use std::{borrow::Cow, future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use tokio::net::TcpListener;
 
@@ -65,7 +65,7 @@ pub struct TokenFacts {
     /// Its place and last characters.
     pub label: String,
     /// healthy, cooling, out of quota, suspect or dead.
-    pub state: Cow<'static, str>,
+    pub state: &'static str,
     /// Until when it rests.
     pub until: Option<Timestamp>,
     /// When it was used last.

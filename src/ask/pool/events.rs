@@ -68,8 +68,7 @@ pub(super) fn expiry(state: &mut TokenState, at: Timestamp, now: Timestamp) -> O
     let left = at - now;
     let days = WARNED_OF
         .into_iter()
-        .filter(|days| left <= TimeDelta::days(i64::from(*days)))
-        .next_back()?;
+        .rfind(|days| left <= TimeDelta::days(i64::from(*days)))?;
     if state.warned_days.is_some_and(|warned| warned <= days) {
         return None;
     }

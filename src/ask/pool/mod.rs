@@ -8,7 +8,7 @@ mod state;
 use std::sync::Arc;
 
 pub use events::{EndpointChange, TokenChange, TokenEvent};
-pub use standing::Standing;
+pub use standing::{Standing, TokenWord};
 use state::Check;
 pub use state::{Asked, EndpointState, Health, TokenState};
 

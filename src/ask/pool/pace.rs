@@ -43,7 +43,7 @@ impl Pace {
 }
 
 /// The requests within the quota's stretch of time, oldest first; those from the future were counted by a clock that was wrong.
-fn used<'a>(quota: Quota, token: &'a TokenState, now: Timestamp) -> &'a [i64] {
+fn used(quota: Quota, token: &TokenState, now: Timestamp) -> &[i64] {
     let per = TimeDelta::from_std(quota.per).unwrap_or(TimeDelta::MAX);
     let (since, now) = (to_ms(now - per), to_ms(now));
     let rounds = &token.rounds;

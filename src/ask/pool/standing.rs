@@ -1,6 +1,6 @@
 //! A pool as people are shown it. Pure.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,8 @@ use crate::{config::types::Pace, model::Timestamp};
 pub struct Standing {
     /// Its label.
     pub token: Arc<str>,
-    /// The word for its state: `healthy`, `cooling`, `out of quota`, `suspect` or `dead`.
-    pub state: Cow<'static, str>,
+    /// Whether it may be used.
+    pub state: TokenWord,
     /// Until when it is not asked with, where that is known.
     pub until: Option<Timestamp>,
     /// When it was last asked with or checked.
@@ -22,6 +22,36 @@ pub struct Standing {
     pub rounds_left: Option<usize>,
     /// When it ends, by its own `exp`.
     pub expires_at: Option<Timestamp>,
+}
+
+/// The word for a token's state just now: a rest that is over is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenWord {
+    /// It may be used, if not within its interval.
+    Healthy,
+    /// It is limited or busy.
+    Cooling,
+    /// It has nothing left to spend, by its service's word or by its quota here.
+    OutOfQuota,
+    /// It was refused once.
+    Suspect,
+    /// It was refused for good.
+    Dead,
+}
+
+impl TokenWord {
+    /// As people read it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Cooling => "cooling",
+            Self::OutOfQuota => "out of quota",
+            Self::Suspect => "suspect",
+            Self::Dead => "dead",
+        }
+    }
 }
 
 impl Pool {
@@ -38,11 +68,11 @@ impl Pool {
         let each = self.standings(now).map(|standing| {
             let Standing { token, .. } = &standing;
             let until = standing.until.unwrap_or(now).format("%Y-%m-%dT%H:%M:%SZ");
-            match &*standing.state {
-                "cooling" => format!("{token} rests until {until}"),
-                "out of quota" => format!("{token} is out of quota until {until}"),
-                "dead" => format!("{token} is dead"),
-                "suspect" => format!("{token} was refused"),
+            match standing.state {
+                TokenWord::Cooling => format!("{token} rests until {until}"),
+                TokenWord::OutOfQuota => format!("{token} is out of quota until {until}"),
+                TokenWord::Dead => format!("{token} is dead"),
+                TokenWord::Suspect => format!("{token} was refused"),
                 _ if standing.until.is_some() => format!("{token} is paced until {until}"),
                 _ => format!("{token} is healthy"),
             }
@@ -58,17 +88,17 @@ impl Member {
         let rests = self.state.resting_until(now);
         let used_up = pace.used_up_until(&self.state, now);
         let state = match self.state.health {
-            Health::Suspect { .. } => "suspect",
-            Health::Dead { .. } => "dead",
-            Health::OutOfQuota { .. } if rests.is_some() => "out of quota",
-            Health::Cooling { .. } if rests.is_some() => "cooling",
-            _ if used_up.is_some() => "out of quota",
-            _ => "healthy",
+            Health::Suspect { .. } => TokenWord::Suspect,
+            Health::Dead { .. } => TokenWord::Dead,
+            Health::OutOfQuota { .. } if rests.is_some() => TokenWord::OutOfQuota,
+            Health::Cooling { .. } if rests.is_some() => TokenWord::Cooling,
+            _ if used_up.is_some() => TokenWord::OutOfQuota,
+            _ => TokenWord::Healthy,
         };
         let until = rests.max(used_up).max(pace.spaced_until(&self.state, now));
         Standing {
             token: self.token.label.clone(),
-            state: Cow::Borrowed(state),
+            state,
             until: until.filter(|_| !is_dead),
             last_used: self.state.last_used,
             rounds_left: pace.rounds_left(&self.state, now),

@@ -456,13 +456,13 @@ fn a_token_is_asked_with_no_more_often_than_its_quota_allows() {
     assert_eq!(pool.availability(at(111)), Availability::At(at(120)));
     let standing = pool.standings(at(111)).next().unwrap();
     assert_eq!(
-        (&*standing.state, standing.until, standing.rounds_left),
-        ("out of quota", Some(at(120)), Some(0))
+        (standing.state, standing.until, standing.rounds_left),
+        (TokenWord::OutOfQuota, Some(at(120)), Some(0))
     );
     let standing = pool.standings(at(125)).next().unwrap();
     assert_eq!(
-        (&*standing.state, standing.until, standing.rounds_left),
-        ("healthy", None, Some(1))
+        (standing.state, standing.until, standing.rounds_left),
+        (TokenWord::Healthy, None, Some(1))
     );
 }
 
