@@ -17,6 +17,9 @@ use chrono::{TimeDelta, Utc};
 use daemon::{SOON, World, one_shot};
 use serde_json::{Value, json};
 
+/// Notices whose arrival is in the ledger: one that is killed before sends them again, as it should.
+const TOLD: &str = "select count(*) from delivery where state = 'delivered'";
+
 /// What names `TOKEN1` in the ledger.
 const TOKEN1: &str = "44f9ecee1c3fab64";
 
@@ -151,6 +154,7 @@ fn a_suspect_token_that_fails_its_check_is_dead_and_told_of_once() {
     let words = told["message"].as_str().unwrap();
     assert!(words.contains("log in to Kimi again"), "{words}");
     world.wait_until("select count(*) from token where state like '%dead%'", 1);
+    world.wait_until(TOLD, 1);
     daemon.kill();
     let checks = kimi.requests().len();
 
@@ -204,6 +208,7 @@ fn a_token_that_ends_soon_is_warned_of_once_whatever_restarts_come_between() {
         "select count(*) from token where state like '%\"warned_days\":3%'",
         1,
     );
+    world.wait_until(TOLD, 1);
     daemon.kill();
     let daemon = world.start();
     let expires_at = tokens(&world)[0]["expires_at"].clone();
