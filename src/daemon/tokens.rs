@@ -163,11 +163,9 @@ pub(super) async fn news(
     let mut rows = Vec::new();
     for endpoint in endpoints.iter().map(AsRef::as_ref) {
         let learned = endpoint.pool().learned();
-        for event in &learned.events {
-            tell(engine, endpoint, event).await?;
-        }
-        if let Some(change) = &learned.change {
-            tell_of_endpoint(engine, endpoint, change).await?;
+        // Whoever asked by hand reads the errors themselves; the daemon finds out for itself.
+        if !engine.tries_once {
+            tell_all(engine, endpoint, &learned).await?;
         }
         if learned.endpoint.is_some() || !learned.tokens.is_empty() {
             rows.push(row(endpoint.client.endpoint(), &learned));
@@ -200,6 +198,20 @@ pub(super) async fn keep(engine: &Engine, learned: &[LearnedRow]) -> anyhow::Res
         engine.persist(write).await?;
     }
     Ok(())
+}
+
+async fn tell_all(
+    engine: &Engine,
+    endpoint: &AskEndpoint,
+    learned: &Learned,
+) -> anyhow::Result<()> {
+    for event in &learned.events {
+        tell(engine, endpoint, event).await?;
+    }
+    match &learned.change {
+        Some(change) => tell_of_endpoint(engine, endpoint, change).await,
+        None => Ok(()),
+    }
 }
 
 /// Says what became of a token, in the log and to people.
@@ -242,7 +254,7 @@ async fn tell(engine: &Engine, endpoint: &AskEndpoint, event: &TokenEvent) -> an
             }
         }
     };
-    say(engine, notice).await
+    Ok(engine.tell(notice).await?)
 }
 
 /// The same of an endpoint.
@@ -269,13 +281,5 @@ async fn tell_of_endpoint(
             Notice::EndpointBack { ai }
         }
     };
-    say(engine, notice).await
-}
-
-/// Whoever asked by hand reads the log on the terminal.
-async fn say(engine: &Engine, notice: Notice) -> anyhow::Result<()> {
-    if !engine.tries_once {
-        engine.tell(notice).await?;
-    }
-    Ok(())
+    Ok(engine.tell(notice).await?)
 }
