@@ -7,6 +7,7 @@
 mod audit;
 mod backup;
 mod beat;
+mod beginnings;
 mod deliveries;
 mod error;
 mod figures;
@@ -37,7 +38,6 @@ use sqlx::{
     },
 };
 
-use self::write::Write;
 pub use self::{
     audit::{Finding, Nominal},
     backup::Backup,
@@ -58,6 +58,7 @@ pub use self::{
     runs::{Claim, Taken, UnstartedRun},
     tokens::{LearnedRow, TokenRow},
 };
+use self::{beginnings::Beginnings, write::Write};
 
 /// How long a write waits for another process's short transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,6 +74,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 pub struct Ledger {
     pool: SqlitePool,
     path: Arc<PathBuf>,
+    beginnings: Beginnings,
 }
 
 /// What a ledger's file may be opened for.
@@ -115,6 +117,7 @@ impl Ledger {
         Ok(Self {
             pool,
             path: Arc::new(path.to_path_buf()),
+            beginnings: Beginnings::default(),
         })
     }
 

@@ -154,16 +154,6 @@ impl Ledger {
         self.finish(tx, done).await
     }
 
-    /// Begins an attempt: durable before the first byte goes to the AI. Returns its number.
-    ///
-    /// # Errors
-    /// The ledger could not be written, or the claim is lost.
-    pub async fn start_attempt(&self, claim: &Claim, ai: &str, now: Timestamp) -> Result<i64> {
-        let mut tx = self.write().await?;
-        let done = start_attempt(&mut tx, claim, ai, to_ms(now)).await;
-        self.finish(tx, done).await
-    }
-
     /// The runs that `owner` holds, each with its fence.
     ///
     /// # Errors
@@ -272,7 +262,7 @@ async fn claim_manual(
     .await
 }
 
-async fn start_attempt(
+pub(super) async fn start_attempt(
     tx: &mut SqliteConnection,
     claim: &Claim,
     ai: &str,
