@@ -40,7 +40,7 @@ fn the_next_endpoints_answer_is_pushed_and_said_to_be_its() {
         ),
     ] {
         let kimi = FakeKimi::start();
-        kimi.reply_with(Reply::kimi_error(-2006, "探索版使用量已达到上限"));
+        kimi.reply_with(Reply::kimi_error(-2005, "已有对话流正在输出"));
         let world = world(&kimi, top, "金价");
         world.stopped_at(chrono::Utc::now() - TimeDelta::minutes(1));
         world.ai.answer_with("好");
