@@ -51,7 +51,7 @@ def report(bench: Bench) -> None:
     bench.report.section(
         "Phone text",
         "A corpus of 1 MB of Chinese answers, MB/s, medians; pandoc with its start. The plain "
-        "style gets it in pieces of 100 kB. Of some 140 awkward inputs (cmark's list and the ones "
+        "style gets it in pieces of 100 kB. Of some 125 awkward inputs (cmark's list and the ones "
         f"that are cubic in the original) the slowest takes {number(classic_ms)} ms in the classic "
         f"style at 100 kB and {number(plain_ms)} ms in the plain one at 50 kB.",
         ["", "MB/s", "to the original's"],

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// Follows a text line by line and knows whether it is inside a fence.
 #[derive(Debug, Default)]
-struct Fences {
+pub(super) struct Fences {
     open: Option<Fence>,
 }
 
@@ -17,8 +17,13 @@ struct Fence {
 }
 
 impl Fences {
+    /// True where the next line is inside a fence, or closes it.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// True if the line belongs to a fence, the lines that open and close it included.
-    fn holds(&mut self, line: &str) -> bool {
+    pub(super) fn holds(&mut self, line: &str) -> bool {
         let Some(fence) = self.open else {
             self.open = opening(line);
             return self.open.is_some();

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use comrak::{Arena, Node, nodes::NodeValue};
 
 use super::{MAX_BYTES, parser, shield};
+use crate::render::fence;
 
 /// What is known of the lines of a text; of a text that holds no code, there are none.
 pub(super) struct CodeLines(Vec<Line>);
@@ -18,16 +19,48 @@ struct Line {
 }
 
 impl CodeLines {
-    /// Parses the text; only an item, a quote and a paragraph around it tell what a fence is.
+    /// Parses the text where it has to: where a fence or code is indented, only the item, quote and
+    /// paragraph around it tell what it is.
     pub(super) fn of(text: &str) -> Self {
+        let text = &text[..text.floor_char_boundary(MAX_BYTES)];
+        Self::at_first_sight(text).unwrap_or_else(|| Self::parsed(text))
+    }
+
+    /// What can be told without a parser: all fences at the start of their lines, where they end
+    /// whatever was before them; nothing indented by four, and no HTML that might swallow one.
+    fn at_first_sight(text: &str) -> Option<Self> {
+        let mut lines = Vec::new();
+        let mut fences = fence::Fences::default();
+        for line in text.split('\n') {
+            let was_open = fences.is_open();
+            let is_code = fences.holds(line);
+            let is_simple = if was_open {
+                // An indented fence may close this one, and wide spaces after one may not.
+                !has_fence(line) || line.is_ascii() && !line.starts_with([' ', '\t'])
+            } else {
+                !line.starts_with("    ")
+                    && !line.contains('\t')
+                    && !line.trim_start().starts_with('<')
+                    && (is_code && line.starts_with(['`', '~']) || !has_fence(line))
+            };
+            if !is_simple {
+                return None;
+            }
+            lines.push(Line {
+                is_code,
+                limit: None,
+            });
+        }
+        Some(Self(lines))
+    }
+
+    pub(super) fn parsed(text: &str) -> Self {
         let mut lines = Self(Vec::new());
-        if !["```", "~~~", "    ", "\t"]
-            .iter()
-            .any(|mark| text.contains(mark))
-        {
+        let is_indented = text.contains("    ") || text.contains('\t');
+        if !is_indented && !has_fence(text) {
             return lines;
         }
-        let shielded = shield::shield(&text[..text.floor_char_boundary(MAX_BYTES)]);
+        let shielded = shield::shield(text);
         lines
             .0
             .resize(shielded.split('\n').count(), Line::default());
@@ -76,6 +109,10 @@ impl CodeLines {
     }
 }
 
+fn has_fence(text: &str) -> bool {
+    text.contains("```") || text.contains("~~~")
+}
+
 /// How many bytes of indentation stand before the content of what the block is in.
 fn content_column(block: Node<'_>) -> usize {
     let Some(parent) = block.parent() else {
@@ -95,4 +132,42 @@ fn content_column(block: Node<'_>) -> usize {
 fn lines_of(node: Node<'_>) -> RangeInclusive<usize> {
     let position = node.data().sourcepos;
     position.start.line.saturating_sub(1)..=position.end.line.saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn what_is_seen_at_first_sight_is_what_the_parser_says(
+            lines in prop::collection::vec(
+                prop::sample::select(vec![
+                    "```", "```rust", "````", "~~~", "~~~ a", "``` `a`", "甲", "##乙", "- 丙", "> 丁", "", " ",
+                    "1. 戊", "  己", "| a |", "|-|", "[a]: u", "[^1]: n", "$$", "a ~~~ b", "   ```", "  ##庚", "***",
+                ]),
+                0..14,
+            )
+        ) {
+            let text = lines.join("\n");
+            let Some(seen) = CodeLines::at_first_sight(&text) else {
+                return Ok(());
+            };
+            let parsed = CodeLines::parsed(&text);
+            for (i, line) in lines.iter().enumerate() {
+                // The parser's block ends above blank lines that nothing follows.
+                if line.trim().is_empty() {
+                    continue;
+                }
+                prop_assert_eq!(seen.holds(i), parsed.holds(i), "line {} of {:?}", i, text);
+                let indent = line.len() - line.trim_start_matches(' ').len();
+                let allows = (seen.allows_heading(i, indent), parsed.allows_heading(i, indent));
+                prop_assert_eq!(allows.0, allows.1, "line {} of {:?}", i, text);
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The answer before it is parsed: one kind of line end, no thinking, no search lists, and the
 //! slips of models put right. No code is touched.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::LazyCell};
 
 use super::{code::CodeLines, thinking};
 use crate::render::{Sources, fence};
@@ -29,11 +29,17 @@ fn unify_line_ends(text: &str) -> Cow<'_, str> {
 /// Drops search lists, and writes headings and breaks as a parser wants them.
 fn clean_lines(text: &str, sources: Sources) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    let (code, mut cuts, mut is_blank_so_far) =
-        (CodeLines::of(text), sources == Sources::Cut, true);
+    // Which lines are code is found out for the first line that would be changed: few texts have one.
+    let code = LazyCell::new(|| CodeLines::of(text));
+    let (mut cuts, mut is_blank_so_far) = (sources == Sources::Cut, true);
     let mut lines = text.split_inclusive('\n').enumerate().peekable();
     while let Some((i, line)) = lines.next() {
         let content = line.trim_end_matches('\n');
+        if !may_change(content) {
+            out.push_str(line);
+            is_blank_so_far &= content.trim().is_empty();
+            continue;
+        }
         if code.holds(i) {
             out.push_str(line);
             is_blank_so_far = false;
@@ -56,10 +62,11 @@ fn clean_lines(text: &str, sources: Sources) -> String {
         }
         is_blank_so_far = false;
         let indent = line.len() - line.trim_start_matches(' ').len();
-        if code.allows_heading(i, indent) {
-            push_heading(&mut out, line);
-        } else {
-            out.push_str(line);
+        match gap_of_heading(line) {
+            Some(at) if code.allows_heading(i, indent) => {
+                out.extend([&line[..at], " ", &line[at..]]);
+            }
+            _ => out.push_str(line),
         }
         let is_next_blank = lines.peek().is_none_or(|(_, next)| next.trim().is_empty());
         if is_break_alone(content) && !is_next_blank {
@@ -67,6 +74,16 @@ fn clean_lines(text: &str, sources: Sources) -> String {
         }
     }
     out
+}
+
+/// True for a line that is not written as it is, unless it is code.
+fn may_change(line: &str) -> bool {
+    let is_odd_blank = !line.is_ascii() && line.trim().is_empty();
+    is_odd_blank
+        || line == TRAILER
+        || is_search_result(line)
+        || gap_of_heading(line).is_some()
+        || is_break_alone(line)
 }
 
 /// True for a whole line `【检索 N】 [title](url)`.
@@ -83,24 +100,19 @@ fn is_search_result(line: &str) -> bool {
     is_number && link.starts_with('[') && link.ends_with(')') && link.contains("](")
 }
 
-/// Writes a line; hashes directly followed by text get their space, unless it is a single one: a
-/// hashtag. A wide or fixed space alone is none to the parser.
-fn push_heading(out: &mut String, line: &str) {
-    if line.contains('#') {
-        let (content, _) = fence::content_of(line);
-        let hashes = content.bytes().take_while(|&byte| byte == b'#').count();
-        let rest = &content[hashes..];
-        let is_wide = rest.starts_with(['\u{3000}', '\u{A0}']) && !rest.trim().is_empty();
-        let begins_text = rest.starts_with(|c: char| !c.is_whitespace());
-        if (1..=6).contains(&hashes) && is_wide || (2..=6).contains(&hashes) && begins_text {
-            let at = line.len() - content.len() + hashes;
-            out.push_str(&line[..at]);
-            out.push(' ');
-            out.push_str(&line[at..]);
-            return;
-        }
+/// Where hashes directly followed by text lack their space, unless it is a single one: a hashtag. A
+/// wide or fixed space alone is none to the parser.
+fn gap_of_heading(line: &str) -> Option<usize> {
+    if !line.contains('#') {
+        return None;
     }
-    out.push_str(line);
+    let (content, _) = fence::content_of(line);
+    let hashes = content.bytes().take_while(|&byte| byte == b'#').count();
+    let rest = &content[hashes..];
+    let is_wide = rest.starts_with(['\u{3000}', '\u{A0}']) && !rest.trim().is_empty();
+    let begins_text = rest.starts_with(|c: char| !c.is_whitespace());
+    let lacks = (1..=6).contains(&hashes) && is_wide || (2..=6).contains(&hashes) && begins_text;
+    lacks.then(|| line.len() - content.len() + hashes)
 }
 
 /// True for a line of nothing but `<br>`: a parser would take the text below it for HTML.

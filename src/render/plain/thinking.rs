@@ -75,5 +75,5 @@ fn name_end(text: &str) -> Option<(bool, &str)> {
 /// True where the text ends inside a code block or between backticks.
 fn ends_in_code(text: &str) -> bool {
     let line = text.rsplit('\n').next().unwrap_or(text);
-    line.matches('`').count() % 2 == 1 || CodeLines::of(text).holds_last()
+    line.matches('`').count() % 2 == 1 || CodeLines::parsed(text).holds_last()
 }
