@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{engine::Engine, reload::Request};
 use crate::{
+    ask::TokenWord,
     ledger::{Access, Ledger},
     web::{Daemon, Facts, Handle, Reloaded, TokenFacts},
 };
@@ -83,7 +84,8 @@ fn tokens(engine: &Engine) -> Vec<TokenFacts> {
             ai: ai.clone(),
             label: standing.token.to_string(),
             state: standing.state.as_str(),
-            until: standing.until,
+            // A healthy one that waits a moment between two requests rests from nothing.
+            until: (standing.until).filter(|_| standing.state != TokenWord::Healthy),
             last_used: standing.last_used,
         }));
     }
