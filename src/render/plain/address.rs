@@ -8,8 +8,12 @@ pub(super) fn begins_destination(before: &str) -> bool {
         return true;
     }
     let label = before.trim_end();
+    // Looking for the line's start takes its time: only where it may be a definition.
+    if label.len() == before.len() || !label.ends_with("]:") {
+        return false;
+    }
     let line = label.rsplit('\n').next().unwrap_or(label);
-    label.len() < before.len() && label.ends_with("]:") && line.trim_start().starts_with('[')
+    line.trim_start().starts_with('[')
 }
 
 /// The end of an address: ASCII only (Chinese punctuation follows it without a space), brackets
