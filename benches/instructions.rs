@@ -123,6 +123,7 @@ async fn ledger() -> anyhow::Result<()> {
             asked: AskedRow::bare(number, "kimi"),
             prompt: "金价？".to_owned(),
             answer: "**金价**上涨。".repeat(50),
+            turn: None,
             sources: None,
             cut_off: false,
             model: "kimi".to_owned(),

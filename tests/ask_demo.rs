@@ -35,8 +35,8 @@ async fn the_real_client_gets_answers_and_errors_from_the_stand_in() {
     let whole = whole.unwrap();
     assert_eq!((whole.text, whole.sources), (first.text, first.sources));
     let second = client.ask(&Question::new("gold?"), token).await.unwrap();
-    assert_ne!(first.conversation_id, second.conversation_id);
-    assert_eq!(second.conversation_id.map(|id| id.len()), Some(20));
+    assert_ne!(first.conversation, second.conversation);
+    assert_eq!(second.conversation.map(|kept| kept.id.len()), Some(20));
 
     let error = client.ask(&Question::new("？"), None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadRequest);

@@ -12,7 +12,7 @@ use ai::{FakeKimi, Reply, STOPPED};
 use endpoint::{client, failure, shown};
 use insta::assert_snapshot;
 use promptcron::{
-    ask::{Client, ErrorKind, Next, Pause, Question, TokenEffect},
+    ask::{Client, Conversation, ErrorKind, Next, Pause, Question, TokenEffect},
     config::types::Api,
 };
 
@@ -61,7 +61,7 @@ async fn the_request_is_the_seeds_byte_for_byte() {
 
     assert_eq!(answer.text, "**518.5** 元/克");
     assert_eq!(
-        answer.conversation_id.as_deref(),
+        answer.conversation.map(|kept| kept.id).as_deref(),
         Some("cud6d330699d1b4d19fb")
     );
     assert_eq!(answer.model, "kimi");
@@ -91,7 +91,7 @@ async fn a_question_can_differ_from_its_endpoint() {
         system: Some("一句话".to_owned()),
         model: Some("kimi-k1".to_owned()),
         use_search: Some(false),
-        conversation_id: Some("none".to_owned()),
+        conversation: Conversation::Begin,
         history: Vec::new(),
     };
     client
@@ -151,7 +151,7 @@ async fn a_stream_that_the_length_limit_cut_is_continued_and_one_sent_whole_is_n
     );
     assert_snapshot!(kimi.requests()[1].text(), @r#"{"model":"kimi","messages":[{"role":"user","content":"金价？"},{"role":"assistant","content":"今日金价上"},{"role":"user","content":"请从中断处接着写完，不要重复已经写过的内容，也不要加开场白。"}],"use_search":false,"stream":true}"#);
     let question = Question {
-        conversation_id: Some("none".to_owned()),
+        conversation: Conversation::Begin,
         ..Question::new("金价？")
     };
     kimi.next(Reply::kimi_stream(&["今日金价上"], Some("length")));

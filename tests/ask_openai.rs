@@ -45,7 +45,7 @@ async fn the_request_is_plain_openai_byte_for_byte() {
         .await
         .unwrap();
     assert_eq!(answer.text, "**518.5**");
-    assert_eq!(answer.conversation_id, None);
+    assert_eq!(answer.conversation, None);
     let usage = Usage {
         prompt_tokens: 12,
         completion_tokens: 34,

@@ -13,8 +13,8 @@ use std::{
 use chrono_tz::Tz;
 use promptcron::{
     config::{
-        self, Api, Auth, CatchUp, Config, Errors, Limits, Notify, Overlap, Pattern, Quota,
-        ZoneSource,
+        self, Api, Auth, CatchUp, Config, Conversation, Errors, Limits, Notify, Overlap, Pattern,
+        Quota, Reset, ZoneSource,
     },
     model::{Language, Timestamp},
     prompt::Prompt,
@@ -176,6 +176,7 @@ fn the_smallest_file_is_filled_with_the_defaults() {
         (["kimi".into()].as_slice(), ["phone".into()].as_slice())
     );
     assert_eq!((job.enabled, job.style, job.use_search), (true, None, None));
+    assert_eq!(job.conversation, None);
     assert_eq!(job.text, TextChoices::default());
     assert_eq!(job.notification, config::Notification::default());
 }
@@ -311,6 +312,11 @@ fn every_key_reaches_its_place() {
         per: Duration::from_hours(3),
     };
     assert_eq!(pace.quota, Some(quota));
+    let conversation = Conversation {
+        reset: Some(Reset::Turns(20)),
+        history_max_chars: 5_000,
+    };
+    assert_eq!(gold.conversation, Some(conversation));
     let news = &config.jobs[1];
     assert!(news.system.as_ref().is_some_and(Prompt::wants_last));
     assert_eq!(news.ai, ["local".into(), "kimi".into()]);

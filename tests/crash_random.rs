@@ -39,6 +39,8 @@ overlap = "queue"
 catch_up = "all"
 ntfy = ["phone", "tablet"]
 prompt = "queue"
+conversation = "continue"
+reset = "20 turns"
 
 [[job]]
 name = "并行"
@@ -143,10 +145,29 @@ fn killed_at_random_nothing_is_lost_and_nothing_runs_twice() {
     tables.each_run_ended_well();
     tables.each_question_was_an_attempt(&world);
     tables.each_push_was_owed(&world);
+    each_answer_is_one_turn(&world);
     assert_ne!(
         world.number("select count(*) from attempt where outcome = 'lost'"),
         0
     );
+}
+
+/// No kill loses or doubles a turn of the conversation, and none goes on beyond its end.
+fn each_answer_is_one_turn(world: &World) {
+    let answered = "select count(*) from run where job = '排队' and answered_at is not null";
+    let turns = "select count(*) from turn join run on run.run_id = turn.run_id
+        where run.job = '排队' and run.answered_at is not null";
+    assert_eq!(world.number(turns), world.number(answered));
+    assert_eq!(
+        world.number("select count(*) from turn"),
+        world.number(answered)
+    );
+    let longest = "select max(turns) from (
+        select count(*) as turns from turn group by conversation_id)";
+    assert!(world.number(longest) <= 20);
+    let empty = "select count(*) from conversation where conversation_id not in (
+        select conversation_id from turn)";
+    assert_eq!(world.number(empty), 0);
 }
 
 /// The ledger as its commands show it.

@@ -20,6 +20,7 @@ pub(super) fn advice(failure: &Failure, asked: &Asked) -> Cow<'static, str> {
         ErrorKind::Cut => "half an answer is none; another try may get the whole one".into(),
         ErrorKind::Unavailable => unavailable(failure, asked).into(),
         ErrorKind::Limited => "the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent".into(),
+        ErrorKind::ConversationLost => "the conversation is gone there, or its account is limited: a new one begins".into(),
         ErrorKind::Empty => empty(asked).into(),
         ErrorKind::OutOfCredit => "the account has no credit left: top it up, or add a token of another account".into(),
         ErrorKind::OutOfDailyQuota => "the account's research quota is used up until tomorrow (China time): use another model, or add a token of another account".into(),

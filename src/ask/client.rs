@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{
-    Answer, Question,
+    Answer, Conversation, Kept, Question,
     completion::Completion,
     continuation,
     error::{AskError, Asked, Failure},
@@ -125,11 +125,18 @@ impl Client {
             truncated: completion.is_truncated(),
             text: completion.text,
             sources: completion.sources,
-            conversation_id: completion.id.filter(|_| self.endpoint.api == Api::Kimi),
+            conversation: self.kept(completion.id, token),
             model: completion.model.unwrap_or_else(|| model.to_owned()),
             usage: completion.usage,
             asked: started.elapsed(),
         })
+    }
+
+    /// The conversation of an answer with this id.
+    fn kept(&self, id: Option<String>, token: Option<&Token>) -> Option<Kept> {
+        let id = id.filter(|_| self.endpoint.api == Api::Kimi)?;
+        let token = token?.fingerprint.clone();
+        Some(Kept { id, token })
     }
 
     /// Asks once for the rest of an answer that was cut off; half of it is better than none.
@@ -167,7 +174,8 @@ impl Client {
             .post(http::join(&self.endpoint.base_url, &path))
             .headers(headers)
             .json(&wire::request(&self.endpoint, question, model));
-        wire::exchange(&self.endpoint, model, request).await
+        let answered = wire::exchange(&self.endpoint, model, request).await;
+        answered.map_err(|failure| lost(question, failure))
     }
 
     /// Finds out whether the endpoint is there and takes the token, without asking the AI anything.
@@ -259,6 +267,18 @@ impl Client {
             proxy: self.endpoint.network.proxy.as_ref().map(shown),
             token: token.map(|token| token.label.clone()),
         })
+    }
+}
+
+/// In a conversation that was to go on, a refusal that says nothing may mean that it is gone there.
+fn lost(question: &Question, failure: Failure) -> Failure {
+    let hides_why = failure.kind == ErrorKind::Limited && failure.code.is_none();
+    match question.conversation {
+        Conversation::GoOn { .. } if hides_why && failure.status == Some(200) => Failure {
+            kind: ErrorKind::ConversationLost,
+            ..failure
+        },
+        _ => failure,
     }
 }
 

@@ -1,6 +1,8 @@
 //! An answer that the length limit cut off: asking for its rest, and joining the two. Pure.
 
-use super::{Question, Turn, Usage, completion::Completion};
+use std::sync::Arc;
+
+use super::{Conversation, Question, Turn, Usage, completion::Completion};
 
 /// The longest repetition at the seam that is looked for, in bytes.
 const OVERLAP: usize = 1024;
@@ -19,8 +21,15 @@ pub(super) fn question(question: &Question, half: &Completion) -> Question {
         prompt: question.prompt.clone(),
         answer: half.text.clone(),
     });
-    if rest.conversation_id.is_some() {
-        rest.conversation_id.clone_from(&half.id);
+    if question.conversation != Conversation::None {
+        rest.conversation = match &half.id {
+            Some(id) => Conversation::GoOn {
+                id: id.clone(),
+                // The same token asks again, at once.
+                token: Arc::default(),
+            },
+            None => Conversation::None,
+        };
     }
     rest
 }
@@ -114,7 +123,10 @@ mod tests {
         };
         assert_eq!(rest.history, [turn]);
         assert!(rest.prompt.starts_with("请从中断处"), "{}", rest.prompt);
-        assert_eq!((rest.conversation_id, rest.use_search), (None, Some(false)));
+        assert_eq!(
+            (rest.conversation, rest.use_search),
+            (Conversation::None, Some(false))
+        );
         let english = question(&Question::new("金价？"), &completion("half"));
         assert!(english.prompt.starts_with("Continue"));
     }
@@ -122,13 +134,14 @@ mod tests {
     #[test]
     fn a_kept_conversation_goes_on_under_its_own_id() {
         let asked = Question {
-            conversation_id: Some("none".to_owned()),
+            conversation: Conversation::Begin,
             ..Question::new("？")
         };
         let half = Completion {
             id: Some("cud6d330699d1b4d19fb".to_owned()),
             ..completion("半个")
         };
-        assert_eq!(question(&asked, &half).conversation_id, half.id);
+        let rest = question(&asked, &half).conversation;
+        assert!(matches!(rest, Conversation::GoOn { id, .. } if Some(&id) == half.id.as_ref()));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::{
-    Question,
+    Conversation, Question,
     classify::{self, Said},
     completion::Completion,
     error::Failure,
@@ -16,9 +16,6 @@ use super::{
 
 /// What the server appends when Kimi breaks an answer off, for censorship and overload alike.
 const STOPPED: &str = "[内容由于不合规被停止生成，我们换个话题吧]";
-
-/// The conversation id that begins one which is kept.
-pub(super) const BEGIN: &str = "none";
 
 /// An empty answer by which the account is limited or busy, or the conversation is not its own.
 const HIDDEN: &str = "an empty answer, which hides a refusal of Kimi";
@@ -32,8 +29,8 @@ pub(super) fn request(
 ) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("model".to_owned(), model.into());
-    if let Some(id) = &question.conversation_id {
-        body.insert("conversation_id".to_owned(), id.as_str().into());
+    if let Some(id) = conversation_id(&question.conversation) {
+        body.insert("conversation_id".to_owned(), id.into());
     }
     body.insert("messages".to_owned(), messages(question));
     if let Some(use_search) = use_search {
@@ -44,11 +41,19 @@ pub(super) fn request(
 
 /// A conversation that goes on knows all that was said: the server would run every message into one.
 fn messages(question: &Question) -> Value {
-    let goes_on = |id: &String| id != BEGIN;
-    if !question.conversation_id.as_ref().is_some_and(goes_on) {
-        return openai::messages(question);
+    match question.conversation {
+        Conversation::GoOn { .. } => openai::messages(&Question::new(question.prompt.as_str())),
+        Conversation::None | Conversation::Begin => openai::messages(question),
     }
-    openai::messages(&Question::new(question.prompt.as_str()))
+}
+
+/// Without one the server deletes the conversation when it has answered.
+fn conversation_id(conversation: &Conversation) -> Option<&str> {
+    match conversation {
+        Conversation::None => None,
+        Conversation::Begin => Some("none"),
+        Conversation::GoOn { id, .. } => Some(id),
+    }
 }
 
 /// The answer in `reply`, or what it really says.
@@ -250,13 +255,16 @@ mod tests {
             body(&question, Some(true)),
             r#"{"model":"kimi","messages":[{"role":"user","content":"金价？"}],"use_search":true}"#
         );
-        question.conversation_id = Some("none".to_owned());
+        question.conversation = Conversation::Begin;
         question.system = Some("简短".to_owned());
         assert_eq!(
             body(&question, None),
             r#"{"model":"kimi","conversation_id":"none","messages":[{"role":"system","content":"简短"},{"role":"user","content":"金价？"}]}"#
         );
-        question.conversation_id = Some("cud6d330699d1b4d19fb".to_owned());
+        question.conversation = Conversation::GoOn {
+            id: "cud6d330699d1b4d19fb".to_owned(),
+            token: "fingerprint".into(),
+        };
         assert_eq!(
             body(&question, None),
             r#"{"model":"kimi","conversation_id":"cud6d330699d1b4d19fb","messages":[{"role":"user","content":"金价？"}]}"#

@@ -22,6 +22,8 @@ pub enum ErrorKind {
     Unavailable,
     /// The account is limited or busy: 429, kimi's 频繁, -2005 and an empty answer without a segment.
     Limited,
+    /// kimi: the same in a conversation that was to go on, which may be gone there.
+    ConversationLost,
     /// A whole answer without a word in it.
     Empty,
     /// The account has no credit left: 402, `insufficient_quota`, 余额不足, 欠费.
@@ -66,6 +68,7 @@ impl ErrorKind {
             Self::Cut => "cut",
             Self::Unavailable => "unavailable",
             Self::Limited => "limited",
+            Self::ConversationLost => "conversation_lost",
             Self::Empty => "empty",
             Self::OutOfCredit => "out_of_credit",
             Self::OutOfDailyQuota => "out_of_daily_quota",
@@ -89,6 +92,7 @@ impl ErrorKind {
     pub fn next_step(self) -> Next {
         match self {
             Self::Limited
+            | Self::ConversationLost
             | Self::Empty
             | Self::OutOfCredit
             | Self::OutOfDailyQuota

@@ -52,10 +52,36 @@ pub struct Question {
     pub model: Option<String>,
     /// Instead of the endpoint's setting (kimi only).
     pub use_search: Option<bool>,
-    /// kimi only: None keeps no conversation, `none` begins one that is kept, else the id of one.
-    pub conversation_id: Option<String>,
+    /// Whether the service is to remember what was said (kimi only).
+    pub conversation: Conversation,
     /// What was said before, the oldest first; kimi knows that by itself in a conversation that it keeps.
     pub history: Vec<Turn>,
+}
+
+/// What a service that remembers is told of a question's conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Conversation {
+    /// The question stands alone.
+    #[default]
+    None,
+    /// One begins with it, and is kept.
+    Begin,
+    /// One goes on.
+    GoOn {
+        /// Its id there.
+        id: String,
+        /// The fingerprint of the token whose account it belongs to: no other one is answered in it.
+        token: Arc<str>,
+    },
+}
+
+/// A conversation that the service keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its id there, for the next question of it.
+    pub id: String,
+    /// The fingerprint of the token whose account it belongs to.
+    pub token: Arc<str>,
 }
 
 /// One question and its answer.
@@ -87,8 +113,8 @@ pub struct Answer {
     pub text: String,
     /// kimi: the pages that its search found, in the order in which it lists them.
     pub sources: Vec<Source>,
-    /// kimi: the conversation's id, for the next question of it.
-    pub conversation_id: Option<String>,
+    /// kimi: the conversation that it is part of.
+    pub conversation: Option<Kept>,
     /// The service stopped at its length limit (`finish_reason` `length`), twice: the text is cut off.
     pub truncated: bool,
     /// The model that answered, as the service names it, else the one that was asked.

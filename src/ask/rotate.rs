@@ -6,10 +6,10 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::{
-    Answer,
+    Answer, Conversation, Question,
     chain::{Link, Try},
     error::AskError,
-    kind::Next,
+    kind::{ErrorKind, Next},
     pool::{Asked, Availability, Take},
 };
 use crate::{clock::Clock, config::types::Token, model::Timestamp};
@@ -28,6 +28,7 @@ pub(super) async fn ask_in_turn(
 ) -> Result<Answer, AskError> {
     let mut turns = Turns {
         link,
+        question: link.question.clone(),
         tried: Vec::new(),
         is_first: true,
         failure: None,
@@ -43,14 +44,14 @@ pub(super) async fn ask_in_turn(
             }
             Turn::Wait(_) | Turn::Over => return Err(turns.last_word(started_at)),
         };
-        let result = link.client.ask(&link.question, token.as_ref()).await;
+        let result = link.client.ask(&turns.question, token.as_ref()).await;
         let asked = Asked {
             started_at,
             finished_at: clock.now(),
         };
         tries.push(turns.note(token.as_ref(), &result, asked));
         match result {
-            Err(error) if error.next_step() == Next::AnotherToken => turns.failure = Some(error),
+            Err(error) if error.next_step() == Next::AnotherToken => turns.go_on_after(error),
             result => return result,
         }
     }
@@ -69,6 +70,8 @@ enum Turn {
 /// An endpoint's part so far.
 struct Turns<'a> {
     link: &'a Link<'a>,
+    /// What is asked: its conversation begins anew where it cannot go on.
+    question: Question,
     /// The fingerprints of the tokens that had their turn.
     tried: Vec<Arc<str>>,
     is_first: bool,
@@ -79,6 +82,17 @@ struct Turns<'a> {
 impl Turns<'_> {
     /// The next token, or no token for a pool that is empty.
     fn take(&mut self, now: Timestamp) -> Turn {
+        if let Conversation::GoOn { token, .. } = &self.question.conversation {
+            match self.link.pool().take_this(token, now) {
+                Take::Token(token) => {
+                    self.tried.push(token.fingerprint.clone());
+                    return Turn::Token(Some(token));
+                }
+                Take::Spaced(until) => return Turn::Wait(until),
+                Take::Anonymous | Take::Nobody => {}
+            }
+            self.question.conversation = Conversation::Begin;
+        }
         let token = match self.link.pool().take(&self.tried, now) {
             Take::Token(token) => Some(token),
             Take::Anonymous if self.is_first => None,
@@ -89,6 +103,18 @@ impl Turns<'_> {
         self.tried
             .extend(token.as_ref().map(|token| token.fingerprint.clone()));
         Turn::Token(token)
+    }
+
+    /// Another token's turn, to which no conversation of this one's account is known.
+    fn go_on_after(&mut self, error: AskError) {
+        if let Conversation::GoOn { .. } = self.question.conversation {
+            self.question.conversation = Conversation::Begin;
+            if error.kind() == ErrorKind::ConversationLost {
+                // The token may be as good as any other.
+                self.tried.clear();
+            }
+        }
+        self.failure = Some(error);
     }
 
     fn note(&self, token: Option<&Token>, result: &Result<Answer, AskError>, asked: Asked) -> Try {

@@ -339,6 +339,12 @@ pub(super) fn job(job: &Job) -> Fields {
         ("ai", text(job.ai.join(", "))),
         ("model", job.model.as_ref().and_then(text)),
         ("use_search", job.use_search.and_then(text)),
+        ("conversation", job.conversation.and(text("continue"))),
+        ("reset", job.conversation.and_then(|c| text(c.reset?))),
+        (
+            "history_max_chars",
+            job.conversation.and_then(|c| text(c.history_max_chars)),
+        ),
         ("to", text(job.targets.join(", "))),
         ("style", job.style.and_then(word)),
         ("options of phone text", choices(&job.text)),

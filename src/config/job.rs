@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use toml::de::DeValue;
 
 use super::{
-    chain,
+    chain, conversation,
     defined::Defined,
     item::{Fault, Item},
     kimi, ntfy,
@@ -94,6 +94,7 @@ impl<'r> Jobs<'r> {
         let model = section.read("model", Item::word);
         let chain = ai.as_deref().unwrap_or_default();
         self.warn_of_models(section, chain, model.as_deref(), use_search);
+        let conversation = conversation::read(section);
         let (notify, silent_if) = (silence::notify(section), silence::silent_if(section));
         let notification = ntfy::notification(section);
         let (style, text) = (text::style(section), text::choices(section));
@@ -112,6 +113,7 @@ impl<'r> Jobs<'r> {
             ai: ai?,
             model,
             use_search,
+            conversation,
             targets: targets?,
             notify: notify.unwrap_or_default(),
             silent_if,

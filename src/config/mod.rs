@@ -7,6 +7,7 @@
 mod ai;
 mod body;
 mod chain;
+mod conversation;
 mod defined;
 mod diff;
 mod duration;

@@ -414,6 +414,8 @@ pub struct Job {
     pub model: Option<String>,
     /// Instead of the endpoint's.
     pub use_search: Option<bool>,
+    /// Whether its answers make a conversation; None: each question stands alone.
+    pub conversation: Option<Conversation>,
     /// The targets' names; at least one.
     pub targets: Vec<Arc<str>>,
     /// Which of its answers are pushed.
@@ -428,6 +430,38 @@ pub struct Job {
     pub text: TextChoices,
     /// A disabled job is never due; `once` still runs it.
     pub enabled: bool,
+}
+
+/// A job whose answers make a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// When it begins anew; None: never by itself.
+    pub reset: Option<Reset>,
+    /// The most characters of what was said that are sent with a question, where the service does not remember by
+    /// itself (openai); default 20,000.
+    pub history_max_chars: usize,
+}
+
+/// When a conversation begins anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// With the first run of each day, in the job's zone.
+    Daily,
+    /// With the first run of each week, which begins on Monday.
+    Weekly,
+    /// After so many answers.
+    Turns(u32),
+}
+
+impl fmt::Display for Reset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Daily => f.write_str("daily"),
+            Self::Weekly => f.write_str("weekly"),
+            Self::Turns(1) => f.write_str("1 turn"),
+            Self::Turns(turns) => write!(f, "{turns} turns"),
+        }
+    }
 }
 
 /// What happens to an occurrence that is due while the job's last run is live.

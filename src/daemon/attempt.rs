@@ -19,7 +19,9 @@ use super::{
 use crate::{
     ask::{self, Answer, AskError, Attempt, Next},
     config::Job,
-    ledger::{Answered, AskedRow, AttemptRow, Claim, Failure, LedgerError, NewNotice, Said},
+    ledger::{
+        Answered, AskedRow, AttemptRow, Claim, Failure, LedgerError, NewNotice, Said, TurnRow,
+    },
     model::{RunState, Timestamp},
 };
 
@@ -53,7 +55,7 @@ pub enum Ended {
 /// How asking ended.
 enum Asking {
     /// With an answer, or without one.
-    Over(Attempt),
+    Over(Box<Attempt>),
     /// The stop signal cut it off.
     Interrupted,
     /// The claim was lost.
@@ -116,13 +118,15 @@ fn has_failed(attempts: &[AttemptRow]) -> bool {
 
 impl Running<'_> {
     async fn attempt(&self) -> anyhow::Result<Ended> {
-        let chain = Chain::of(self.job, self.revision)?;
+        let mut chain = Chain::of(self.job, self.revision)?;
+        let now = self.engine.clock.now();
+        chain.recall(&self.engine.ledger, now).await?;
         let filled = match self.fill().await? {
             Ok(filled) => filled,
             Err(error) => return self.unfilled(&chain, error).await,
         };
         let attempt = match self.ask(&chain, &filled).await {
-            Asking::Over(attempt) => attempt,
+            Asking::Over(attempt) => *attempt,
             Asking::Interrupted => {
                 tokens::keep(self.engine, &chain.news(self.engine).await?).await?;
                 return self.interrupted().await;
@@ -137,7 +141,7 @@ impl Running<'_> {
         let asked = chain.asked(self.number, &attempt, learned.clone());
         let asked_ms = attempt.asked().num_milliseconds();
         let ended = match attempt.result {
-            Ok(answer) => self.answered(filled, answer, asked).await,
+            Ok(answer) => self.answered(&chain, filled, answer, asked).await,
             Err(error) => self.failed(error, asked, asked_ms).await,
         };
         if ended.as_ref().is_err_and(is_fenced) {
@@ -173,7 +177,7 @@ impl Running<'_> {
         let patience = (!self.engine.tries_once).then(|| self.deadline());
         let call = self.engine.under_way.enter(self.claim);
         tokio::select! {
-            attempt = ask::ask_along(&links, patience, &*self.engine.clock) => Asking::Over(attempt),
+            attempt = ask::ask_along(&links, patience, &*self.engine.clock) => Asking::Over(Box::new(attempt)),
             () = self.engine.stop.interrupting() => Asking::Interrupted,
             () = call.is_cut() => Asking::Cut,
         }
@@ -209,6 +213,7 @@ impl Running<'_> {
 
     async fn answered(
         &self,
+        chain: &Chain<'_>,
         filled: Filled,
         answer: Answer,
         asked: AskedRow,
@@ -221,6 +226,7 @@ impl Running<'_> {
         let answered = Answered {
             asked,
             prompt: filled.prompt,
+            turn: self.turn(chain, &answer),
             said: Said {
                 text_hash: silence::hash(config, self.job, &answer),
                 speak: silence::speak(config, self.job, &self.claim.trigger, &answer),
@@ -256,6 +262,20 @@ impl Running<'_> {
         };
         let config = &self.engine.revision().config;
         (!self.engine.tries_once).then(|| tidings(config, notice, now))
+    }
+
+    /// What the answer is a turn of, if its job keeps a conversation.
+    fn turn(&self, chain: &Chain<'_>, answer: &Answer) -> Option<TurnRow> {
+        let standing = chain.conversation(answer)?;
+        if standing.is_lost(answer) {
+            let (job, run) = (self.job.name.as_str(), self.claim.run_id);
+            let ai = answer.endpoint.as_ref();
+            warn!(
+                job,
+                run, ai, "the conversation could not go on with its token: a new one begins"
+            );
+        }
+        Some(standing.turn(answer))
     }
 
     async fn failed(

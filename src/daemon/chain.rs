@@ -1,24 +1,27 @@
 //! A job's chain of endpoints at work, and what an attempt along it leaves for the ledger.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    conversation::Standing,
     engine::Engine,
     filled::Filled,
     revision::{AskEndpoint, Revision},
     tokens,
 };
 use crate::{
-    ask::{Attempt, Link, Question, Try},
+    ask::{Answer, Attempt, Link, Question, Try},
     config::{Endpoint, Job},
-    ledger::{AskedRow, LearnedRow, RequestRow},
-    model::to_ms,
+    ledger::{AskedRow, LearnedRow, Ledger, RequestRow},
+    model::{Timestamp, to_ms},
 };
 
 /// The endpoints of a job, in the order in which they are asked.
 pub struct Chain<'a> {
     job: &'a Job,
     endpoints: Vec<&'a AskEndpoint>,
+    /// Where the job's conversation with each endpoint stands; none before it was recalled, nor where it keeps none.
+    conversations: HashMap<Arc<str>, Standing>,
 }
 
 impl<'a> Chain<'a> {
@@ -31,17 +34,41 @@ impl<'a> Chain<'a> {
         Ok(Self {
             job,
             endpoints: endpoints.collect::<anyhow::Result<_>>()?,
+            conversations: HashMap::new(),
         })
+    }
+
+    /// Reads where the job's conversations stand.
+    pub(super) async fn recall(&mut self, ledger: &Ledger, now: Timestamp) -> anyhow::Result<()> {
+        for at in &self.endpoints {
+            let endpoint = at.client.endpoint();
+            if let Some(standing) = Standing::read(ledger, self.job, endpoint, now).await? {
+                self.conversations.insert(endpoint.name.clone(), standing);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the conversation stood that an answer is part of.
+    pub(super) fn conversation(&self, answer: &Answer) -> Option<&Standing> {
+        self.conversations.get(&answer.endpoint)
     }
 
     /// What is asked along it.
     #[must_use]
     pub fn links(&self, filled: &Filled) -> Vec<Link<'a>> {
         let first = self.endpoints.first().map(|first| first.client.endpoint());
-        let link = |at: &&'a AskEndpoint| Link {
-            client: &at.client,
-            pool: &at.pool,
-            question: question(self.job, filled, at.client.endpoint(), first),
+        let link = |at: &&'a AskEndpoint| {
+            let endpoint = at.client.endpoint();
+            let mut question = question(self.job, filled, endpoint, first);
+            if let Some(standing) = self.conversations.get(&endpoint.name) {
+                standing.put(&mut question);
+            }
+            Link {
+                client: &at.client,
+                pool: &at.pool,
+                question,
+            }
         };
         self.endpoints.iter().map(link).collect()
     }

@@ -381,6 +381,7 @@ mod tests {
             answer: "涨".to_owned(),
             sources: None,
             cut_off: false,
+            turn: None,
             model: "kimi".to_owned(),
             asked_ms: 1,
             said: Said::default(),

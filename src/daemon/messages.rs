@@ -253,7 +253,7 @@ title = "金价"
             endpoint: "kimi".into(),
             text: text.to_owned(),
             sources: Vec::new(),
-            conversation_id: None,
+            conversation: None,
             truncated: false,
             model: "kimi".to_owned(),
             usage: None,

@@ -8,6 +8,7 @@ mod backoff;
 mod beats;
 mod chain;
 mod control;
+mod conversation;
 mod deliver;
 mod desk;
 mod engine;

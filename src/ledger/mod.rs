@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod beat;
 mod beginnings;
+mod conversations;
 mod deliveries;
 mod error;
 mod figures;
@@ -42,6 +43,7 @@ pub use self::{
     audit::{Finding, Nominal},
     backup::Backup,
     beat::Beat,
+    conversations::{ConversationRow, TurnRow},
     deliveries::{NewDelivery, Owed},
     error::LedgerError,
     figures::{EndedRun, Outbox},

@@ -3,9 +3,9 @@
 use sqlx::SqliteConnection;
 
 use super::{
-    Claim, LearnedRow, Ledger, NewDelivery, NewNotice, RequestRow, Result,
-    deliveries::insert_deliveries, error::fenced, notices::tell_if, requests::insert_requests,
-    tokens::keep,
+    Claim, LearnedRow, Ledger, NewDelivery, NewNotice, RequestRow, Result, TurnRow,
+    conversations::insert_turn, deliveries::insert_deliveries, error::fenced, notices::tell_if,
+    requests::insert_requests, tokens::keep,
 };
 use crate::model::{RunId, RunState, Timestamp, to_ms};
 
@@ -22,6 +22,8 @@ pub struct Answered {
     pub sources: Option<String>,
     /// True where the AI did not finish it.
     pub cut_off: bool,
+    /// What it is a turn of, where its job keeps a conversation.
+    pub turn: Option<TurnRow>,
     /// The model that was asked.
     pub model: String,
     /// The first endpoint of the job's chain, where another one answered in its place.
@@ -232,6 +234,9 @@ async fn write_answer(
     fenced(changed.rows_affected())?;
     end_attempt(tx, claim.run_id, &answered.asked, now, "answered", None).await?;
     insert_content(tx, claim.run_id, answered).await?;
+    if let Some(turn) = &answered.turn {
+        insert_turn(tx, claim.run_id, &answered.asked.ai, turn, now).await?;
+    }
     match silent {
         None => insert_deliveries(tx, Some(claim.run_id), deliveries, now).await?,
         Some(_) => tell_if(tx, answered.said.back.as_ref(), now).await?,

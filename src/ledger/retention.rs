@@ -62,7 +62,7 @@ const PRUNE_ANSWERS: [&str; 2] = [
 ];
 
 /// What belongs to no run is as old as its own last instant.
-const PRUNE_NOTICES: [&str; 4] = [
+const PRUNE_OTHERS: [&str; 5] = [
     "delete from delivery_attempt where delivery_id in (
          select delivery_id from delivery where run_id is null
              and state not in ('owed', 'sending') and give_up_at < $1 limit $2)",
@@ -75,6 +75,9 @@ const PRUNE_NOTICES: [&str; 4] = [
          select notice_id from notice where state <> 'gathered' and told_at < $1 limit $2)",
     "delete from trouble where subject in (
          select subject from trouble where last_at < $1 limit $2)",
+    "delete from conversation where conversation_id in (
+         select conversation_id from conversation c where begun_at < $1 and not exists (
+             select 1 from turn where turn.conversation_id = c.conversation_id) limit $2)",
 ];
 
 const OLD_RUNS: &str = "select run_id from run where finished_at < $1 and not exists (
@@ -95,7 +98,7 @@ async fn prune(
             .await?
             .rows_affected();
     }
-    for sql in PRUNE_NOTICES {
+    for sql in PRUNE_OTHERS {
         rows += sqlx::query(sql)
             .bind(states_before)
             .bind(BATCH)

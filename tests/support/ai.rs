@@ -172,6 +172,9 @@ impl Reply {
     }
 }
 
+/// The id of a conversation that is not kept.
+const CONVERSATION: &str = "cud6d330699d1b4d19fb";
+
 /// The last frame of every stream that ended well.
 pub const DONE: &str = "data: [DONE]\n\n";
 
@@ -184,7 +187,7 @@ pub fn frame(chunk: &Value) -> String {
 pub fn kimi_frames(model: &str, deltas: &[&str], finish_reason: Option<&str>) -> Vec<String> {
     let chunk = |delta: Value, finish_reason: Value| {
         json!({
-            "id": "cud6d330699d1b4d19fb",
+            "id": CONVERSATION,
             "model": model,
             "object": "chat.completion.chunk",
             "choices": [{ "index": 0, "delta": delta, "finish_reason": finish_reason }],
@@ -250,6 +253,8 @@ struct Script {
     standing: HashMap<String, Reply>,
     /// The tokens that `/token/check` and `/models` refuse.
     dead: Vec<String>,
+    /// kimi: whose token each kept conversation belongs to, by its id.
+    conversations: HashMap<String, String>,
     requests: Vec<Request>,
     violations: Vec<String>,
     answers: u32,
@@ -374,6 +379,11 @@ impl FakeAi {
             .entry(token.to_owned())
             .or_default()
             .push_back(reply);
+    }
+
+    /// kimi: no conversation is known any more.
+    pub fn forget_conversations(&self) {
+        self.shared.script().conversations.clear();
     }
 
     /// Probes say of this token that it is dead.
@@ -591,17 +601,48 @@ fn answer(shared: &Shared, request: &Request, text: &str) -> Reply {
         script.answers
     };
     let segment_id = format!("cud65ce224da97d8{n:04}");
-    match (shared.shape, body["stream"] == true) {
-        (Shape::Kimi, false) => Reply::json(200, &kimi_completion(model, text, &segment_id)),
+    let streams = body["stream"] == true;
+    let Some(id) = conversation(shared, request, n) else {
+        // As the real server does it: the refusal of a conversation that is not this account's is hidden.
+        return match streams {
+            true => Reply::kimi_stream(&[], None),
+            false => Reply::kimi_empty(""),
+        };
+    };
+    match (shared.shape, streams) {
+        (Shape::Kimi, false) => {
+            let mut whole = kimi_completion(model, text, &segment_id);
+            whole["id"] = id.into();
+            Reply::json(200, &whole)
+        }
         (Shape::Openai, false) => Reply::json(200, &openai_completion(model, text, "stop")),
         (Shape::Kimi, true) => {
             let deltas = kimi_deltas(text);
             let deltas: Vec<_> = deltas.iter().map(String::as_str).collect();
-            let mut frames = kimi_frames(model, &deltas, Some("stop"));
+            let frames = kimi_frames(model, &deltas, Some("stop"));
+            let named = |frame: String| frame.replace(CONVERSATION, &id);
+            let mut frames: Vec<_> = frames.into_iter().map(named).collect();
             frames.push(DONE.to_owned());
             Reply::Events(frames, End::Close)
         }
         (Shape::Openai, true) => Reply::openai_stream(&openai_chunks(model, text)),
+    }
+}
+
+/// The conversation of a question: the one that was asked for, where it is kept and this account's; a new one
+/// that is kept; or one that is not.
+fn conversation(shared: &Shared, request: &Request, n: u32) -> Option<String> {
+    let token = request.token().unwrap_or_default().to_owned();
+    let body = request.json();
+    let kept = &mut shared.script().conversations;
+    match body["conversation_id"].as_str() {
+        None => Some(CONVERSATION.to_owned()),
+        Some("none") => {
+            let id = format!("cudconversation{n:05}");
+            kept.insert(id.clone(), token);
+            Some(id)
+        }
+        Some(id) => (kept.get(id) == Some(&token)).then(|| id.to_owned()),
     }
 }
 
@@ -639,7 +680,7 @@ fn openai_chunks(model: &str, text: &str) -> Vec<Value> {
 /// The body of facts: exactly kimi-free-api's.
 pub fn kimi_completion(model: &str, text: &str, segment_id: &str) -> Value {
     json!({
-        "id": "cud6d330699d1b4d19fb",
+        "id": CONVERSATION,
         "model": model,
         "object": "chat.completion",
         "choices": [{

@@ -151,11 +151,26 @@ impl Pool {
             Some((None, _, _, member)) => member,
         };
         self.turns += 1;
-        member.last_turn = self.turns;
-        pace.count(&mut member.state, now);
-        member.state.last_used = Some(now);
-        member.is_new = true;
-        Take::Token(member.token.clone())
+        Take::Token(member.use_now(&pace, self.turns, now))
+    }
+
+    /// The token of that fingerprint and no other, where it may be used: a conversation is its account's. Takes note
+    /// that it is used.
+    pub fn take_this(&mut self, fingerprint: &str, now: Timestamp) -> Take {
+        let (turn, pace) = (self.turns + 1, self.pace);
+        let Some(member) = self.member(fingerprint) else {
+            return Take::Nobody;
+        };
+        let is_dead = matches!(member.state.health, Health::Dead { .. });
+        if is_dead || member.rank(&pace, now).is_none() {
+            return Take::Nobody;
+        }
+        if let Some(until) = pace.spaced_until(&member.state, now) {
+            return Take::Spaced(until);
+        }
+        let token = member.use_now(&pace, turn, now);
+        self.turns = turn;
+        Take::Token(token)
     }
 
     /// Whether any token, tried or not, may be used.
@@ -310,6 +325,14 @@ impl Member {
             fingerprint: self.token.fingerprint.clone(),
             change,
         }
+    }
+
+    fn use_now(&mut self, pace: &Pace, turn: u64, now: Timestamp) -> Token {
+        self.last_turn = turn;
+        pace.count(&mut self.state, now);
+        self.state.last_used = Some(now);
+        self.is_new = true;
+        self.token.clone()
     }
 
     /// The lower the better; None for one that may not be used, whatever the time between two requests says.
