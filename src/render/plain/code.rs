@@ -19,29 +19,32 @@ struct Line {
 }
 
 impl CodeLines {
-    /// Parses the text where it has to: where a fence or code is indented, only the item, quote and
-    /// paragraph around it tell what it is.
-    pub(super) fn of(text: &str) -> Self {
+    /// What is known of the lines that `matters` tells of. Parses the text where it has to: where such a
+    /// line or a fence is indented, only the item, quote and paragraph around it tell what it is.
+    pub(super) fn of(text: &str, matters: impl Fn(&str) -> bool) -> Self {
         let text = &text[..text.floor_char_boundary(MAX_BYTES)];
-        Self::at_first_sight(text).unwrap_or_else(|| Self::parsed(text))
+        Self::at_first_sight(text, matters).unwrap_or_else(|| Self::parsed(text))
     }
 
     /// What can be told without a parser: all fences at the start of their lines, where they end
-    /// whatever was before them; nothing indented by four, and no HTML that might swallow one.
-    fn at_first_sight(text: &str) -> Option<Self> {
+    /// whatever was before them; no HTML that might swallow one, and of what is indented by four
+    /// only lines that do not matter.
+    fn at_first_sight(text: &str, matters: impl Fn(&str) -> bool) -> Option<Self> {
         let mut lines = Vec::new();
-        let mut fences = fence::Fences::default();
+        let (mut fences, mut is_html) = (fence::Fences::default(), false);
         for line in text.split('\n') {
             let was_open = fences.is_open();
             let is_code = fences.holds(line);
+            is_html = !was_open && !is_blank(line) && (is_html || may_begin_html(line));
             let is_simple = if was_open {
                 // An indented fence may close this one, and wide spaces after one may not.
                 !has_fence(line) || line.is_ascii() && !line.starts_with([' ', '\t'])
+            } else if is_html {
+                !has_fence(line) && !matters(line) && !is_lasting_html(line)
             } else {
-                !line.starts_with("    ")
-                    && !line.contains('\t')
-                    && !line.trim_start().starts_with('<')
-                    && (is_code && line.starts_with(['`', '~']) || !has_fence(line))
+                let is_indented = line.starts_with("    ") || line.contains('\t');
+                !(is_indented && matters(line))
+                    && (is_code && line.starts_with(['`', '~']) || !may_be_fence(line))
             };
             if !is_simple {
                 return None;
@@ -109,6 +112,36 @@ impl CodeLines {
     }
 }
 
+fn is_blank(line: &str) -> bool {
+    line.bytes().all(|byte| matches!(byte, b' ' | b'\t'))
+}
+
+fn may_begin_html(line: &str) -> bool {
+    line.trim_start().starts_with('<')
+}
+
+/// True for HTML that a blank line does not end.
+fn is_lasting_html(line: &str) -> bool {
+    let line = line.trim_start();
+    let begins = |tag: &str| {
+        let head = line.get(..tag.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(tag))
+    };
+    ["<!", "<?", "<script", "<pre", "<style", "<textarea"]
+        .iter()
+        .any(|tag| begins(tag))
+}
+
+/// Whether a line may open a fence: not where words stand before it, but for a footnote's label.
+fn may_be_fence(line: &str) -> bool {
+    let fences = ["```", "~~~"].map(|mark| line.find(mark));
+    let Some(at) = fences.into_iter().flatten().min() else {
+        return false;
+    };
+    let before = line[..at].trim_start();
+    before.starts_with('[') || !before.contains(char::is_alphabetic)
+}
+
 fn has_fence(text: &str) -> bool {
     text.contains("```") || text.contains("~~~")
 }
@@ -148,19 +181,21 @@ mod tests {
             lines in prop::collection::vec(
                 prop::sample::select(vec![
                     "```", "```rust", "````", "~~~", "~~~ a", "``` `a`", "甲", "##乙", "- 丙", "> 丁", "", " ",
-                    "1. 戊", "  己", "| a |", "|-|", "[a]: u", "[^1]: n", "$$", "a ~~~ b", "   ```", "  ##庚", "***",
+                    "1. 戊", "  己", "    己", "    ##己", "      - ##己", "\t##己", "   - 己", "| a |", "|-|", "[a]: u", "[^1]: n", "$$", "a ~~~ b", "<think>", "<div>甲", "</div>", "<!-- 甲", "- <div>", "- 甲 ``` 乙", "1. ```", "   ```", "  ##庚", "***",
                 ]),
                 0..14,
             )
         ) {
             let text = lines.join("\n");
-            let Some(seen) = CodeLines::at_first_sight(&text) else {
+            let matters = |line: &str| line.contains("##");
+            let Some(seen) = CodeLines::at_first_sight(&text, matters) else {
                 return Ok(());
             };
             let parsed = CodeLines::parsed(&text);
             for (i, line) in lines.iter().enumerate() {
+                let is_indented = line.starts_with("    ") || line.contains('\t');
                 // The parser's block ends above blank lines that nothing follows.
-                if line.trim().is_empty() {
+                if line.trim().is_empty() || is_indented && !matters(line) {
                     continue;
                 }
                 prop_assert_eq!(seen.holds(i), parsed.holds(i), "line {} of {:?}", i, text);

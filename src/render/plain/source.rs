@@ -30,7 +30,7 @@ fn unify_line_ends(text: &str) -> Cow<'_, str> {
 fn clean_lines(text: &str, sources: Sources) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     // Which lines are code is found out for the first line that would be changed: few texts have one.
-    let code = LazyCell::new(|| CodeLines::of(text));
+    let code = LazyCell::new(|| CodeLines::of(text, may_change));
     let (mut cuts, mut is_blank_so_far) = (sources == Sources::Cut, true);
     let mut lines = text.split_inclusive('\n').enumerate().peekable();
     while let Some((i, line)) = lines.next() {
