@@ -16,6 +16,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use daemon::{Daemon, SOON, World, eventually, one_shot};
 use serde_json::Value;
 
+/// What the AI says, and no notice does.
+const ANSWER: &str = "答案";
+
 const EACH_SECOND: &str = "[[job]]\nname = \"金价\"\ncron = \"* * * * * *\"\nprompt = \"？\"\n";
 
 const FORWARD: &str = "the clock stepped forward";
@@ -67,23 +70,27 @@ fn goes_on(world: &World, n: i64, ahead: TimeDelta) {
     world.wait_until(&delivered, 1);
 }
 
-/// No push came twice, and no occurrence has two runs.
+/// No push came twice, and no occurrence has two runs; notices of what was missed come beside them.
 fn nothing_is_repeated(world: &World) {
     let publishes = world.ntfy.publishes();
-    let ids: Vec<String> = (publishes.iter())
-        .map(|publish| {
-            let body: Value = serde_json::from_str(publish.text()).unwrap();
-            body["sequence_id"].to_string()
-        })
+    let bodies: Vec<Value> = (publishes.iter())
+        .map(|publish| serde_json::from_str(publish.text()).unwrap())
         .collect();
-    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
-    assert_eq!(world.ai.questions().len(), ids.len());
+    let ids: BTreeSet<String> = (bodies.iter())
+        .map(|body| body["sequence_id"].to_string())
+        .collect();
+    assert_eq!(ids.len(), bodies.len());
+    let is_answer = |body: &&Value| body["message"].to_string().contains(ANSWER);
+    assert_eq!(
+        world.ai.questions().len(),
+        bodies.iter().filter(is_answer).count()
+    );
 }
 
 #[test]
 fn steps_both_ways_repeat_no_occurrence_and_silence_none() {
     let world = World::new(EACH_SECOND);
-    world.ai.answer_with("答案");
+    world.ai.answer_with(ANSWER);
     step(&world, "+0");
     let daemon = start(&world);
     goes_on(&world, 2, TimeDelta::zero());
@@ -126,7 +133,7 @@ fn steps_both_ways_repeat_no_occurrence_and_silence_none() {
 fn a_daily_job_keeps_its_occurrences_over_a_step_back() {
     let ago = TimeDelta::minutes(30);
     let world = World::new(&format!("{}{EACH_SECOND}", one_shot("日报", ago)));
-    world.ai.answer_with("答案");
+    world.ai.answer_with(ANSWER);
     world.stopped_at(Utc::now() - ago - ago);
     step(&world, "+0");
     let daemon = start(&world);
@@ -150,7 +157,7 @@ fn a_waiting_retry_is_not_put_off_by_a_step_back() {
     world
         .ai
         .next(Reply::openai_error(503, "overloaded", "busy"));
-    world.ai.answer_with("答案");
+    world.ai.answer_with(ANSWER);
     step(&world, "+10y");
     let daemon = start(&world);
     world.wait_until("select count(*) from attempt where outcome = 'failed'", 1);
@@ -169,7 +176,7 @@ fn a_waiting_retry_is_not_put_off_by_a_step_back() {
 #[test]
 fn a_waiting_push_is_not_put_off_by_a_step_back() {
     let world = World::new(EACH_SECOND);
-    world.ai.answer_with("答案");
+    world.ai.answer_with(ANSWER);
     world.ntfy.outage(Some(ntfy::Fault::Code(50001)));
     step(&world, "+2h");
     let daemon = start(&world);
@@ -189,7 +196,7 @@ fn a_waiting_push_is_not_put_off_by_a_step_back() {
 #[test]
 fn a_step_back_while_it_was_down_is_noticed_at_the_start() {
     let world = World::new(EACH_SECOND);
-    world.ai.answer_with("答案");
+    world.ai.answer_with(ANSWER);
     step(&world, "+10y");
     let daemon = start(&world);
     goes_on(&world, 2, TimeDelta::days(3650));
@@ -202,7 +209,7 @@ fn a_step_back_while_it_was_down_is_noticed_at_the_start() {
         1,
     );
     daemon.kill();
-    world.ai.answer_with("答案");
+    world.ai.answer_with(ANSWER);
     step(&world, "+0");
     let daemon = start(&world);
     daemon.wait_for_line(BACK);
@@ -214,7 +221,7 @@ fn a_step_back_while_it_was_down_is_noticed_at_the_start() {
 #[test]
 fn a_clock_that_jumps_ten_years_ahead_costs_no_history() {
     let world = World::new(EACH_SECOND);
-    world.ai.answer_with("答案");
+    world.ai.answer_with(ANSWER);
     step(&world, "+0");
     let daemon = start(&world);
     goes_on(&world, 2, TimeDelta::zero());
@@ -240,7 +247,7 @@ fn a_clock_that_jumps_ten_years_ahead_costs_no_history() {
 #[test]
 fn a_clock_that_was_never_set_is_refused_until_it_is() {
     let world = World::new(EACH_SECOND);
-    world.ai.answer_with("答案");
+    world.ai.answer_with(ANSWER);
     step(&world, "-7y");
     let (daemon, ready) = world.start_with(command(&world));
     let line = daemon.wait_for_line("nothing is planned until it is set");
@@ -273,7 +280,7 @@ fn a_clock_that_was_never_set_is_refused_until_it_is() {
 #[test]
 fn stopped_before_the_clock_is_set_it_has_touched_nothing() {
     let world = World::new(EACH_SECOND);
-    world.ai.answer_with("答案");
+    world.ai.answer_with(ANSWER);
     step(&world, "+0");
     let daemon = start(&world);
     goes_on(&world, 1, TimeDelta::zero());
