@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 const ENGLISH: &str = include_str!("../README.md");
 const CHINESE: &str = include_str!("../README.zh-CN.md");
+const OPERATION: &str = include_str!("../docs/operation.md");
+const MIGRATION: &str = include_str!("../docs/migrate-from-the-script.md");
 const READMES: [&str; 2] = [ENGLISH, CHINESE];
 
 const RUN: &str = "cargo run --release -- demo";
@@ -309,6 +311,61 @@ fn every_config_that_the_readmes_show_is_valid() {
     }
 }
 
+#[test]
+fn the_config_in_place_of_the_script_is_valid() {
+    let [shown] = blocks(MIGRATION, "toml")[..] else {
+        panic!("one config");
+    };
+    let path = Path::new("config.toml");
+    let config = config::parse(shown, path, chrono::Utc::now(), &BTreeMap::new()).unwrap();
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn every_command_that_the_guides_name_is_there() {
+    let named = Regex::new(r"promptcron ([a-z]+)\b").unwrap();
+    let commands: Vec<String> = Cli::command()
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    let mut count = 0;
+    for guide in [OPERATION, MIGRATION] {
+        // Only what stands in code: prose says what promptcron does.
+        let code = Regex::new(r"`[^`\n]+`|(?m)^promptcron [a-z]+ /.*$").unwrap();
+        for shown in code.find_iter(guide) {
+            for found in named.captures_iter(shown.as_str()) {
+                let known = |name: &str| commands.iter().any(|command| command == name);
+                // `docker compose exec promptcron promptcron history`
+                assert!(
+                    known(&found[1]) || &found[1] == "promptcron",
+                    "{}",
+                    shown.as_str()
+                );
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 10, "{count} commands");
+}
+
+#[test]
+fn every_message_that_the_guide_explains_is_in_the_source() {
+    let mut sources = String::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/daemon");
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() {
+            sources += &fs::read_to_string(path).unwrap();
+        }
+    }
+    let rows = table(OPERATION, "What each message means");
+    assert!(rows.len() > 10, "{rows:?}");
+    for row in rows {
+        let message = row.split('`').nth(1).unwrap();
+        assert!(sources.contains(&format!("\"{message}\"")), "{message}");
+    }
+}
+
 /// The table below a heading, a row each, without its head.
 fn table<'a>(readme: &'a str, heading: &str) -> Vec<&'a str> {
     let (_, below) = readme.split_once(&format!("\n## {heading}\n")).unwrap();
@@ -364,7 +421,9 @@ fn every_file_that_the_documents_name_is_there() {
         "README.zh-CN.md",
         "CHANGELOG.md",
         "docs/architecture.md",
+        "docs/migrate-from-the-script.md",
         "docs/notices.md",
+        "docs/operation.md",
     ] {
         let file = root.join(file);
         let text = fs::read_to_string(&file).unwrap();
