@@ -323,6 +323,8 @@ fn the_config_in_place_of_the_script_is_valid() {
 
 #[test]
 fn every_command_that_the_guides_name_is_there() {
+    // Only what stands in code: prose says what promptcron does.
+    let code = Regex::new(r"`[^`\n]+`|(?m)^promptcron [a-z]+ /.*$").unwrap();
     let named = Regex::new(r"promptcron ([a-z]+)\b").unwrap();
     let commands: Vec<String> = Cli::command()
         .get_subcommands()
@@ -330,8 +332,6 @@ fn every_command_that_the_guides_name_is_there() {
         .collect();
     let mut count = 0;
     for guide in [OPERATION, MIGRATION] {
-        // Only what stands in code: prose says what promptcron does.
-        let code = Regex::new(r"`[^`\n]+`|(?m)^promptcron [a-z]+ /.*$").unwrap();
         for shown in code.find_iter(guide) {
             for found in named.captures_iter(shown.as_str()) {
                 let known = |name: &str| commands.iter().any(|command| command == name);
