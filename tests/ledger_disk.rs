@@ -28,7 +28,7 @@ use insta::assert_snapshot;
 const LIVE: &str = "select count(*) from run where finished_at is null";
 const EACH_SECOND: &str = "[[job]]\nname = \"金价\"\ncron = \"* * * * * *\"\nprompt = \"？\"\n";
 
-/// A disk of one megabyte, mounted until it is dropped.
+/// A disk of eight megabytes, room for a ledger and its log, mounted until it is dropped.
 struct Disk(PathBuf);
 
 impl Disk {
@@ -36,7 +36,7 @@ impl Disk {
     fn for_ledger(world: &World, options: &str) -> Self {
         let folder = world.path().join("disk");
         std::fs::create_dir(&folder).unwrap();
-        let options = format!("size=1m{options}");
+        let options = format!("size=8m{options}");
         let mut mount = Command::new("mount");
         mount
             .args(["-t", "tmpfs", "-o", &options, "none"])
