@@ -39,6 +39,8 @@ pub(super) async fn resume(engine: &Engine, last_beat: Option<Beat>) -> anyhow::
     // Before anything is planned: a run that does not run any more must keep none from running.
     settle::settle(engine, &planner, now).await?;
     plan(engine, &mut planner, now).await?;
+    // Before systemd is told that all stands, with a line that says what is next.
+    tell_next(engine, &planner);
     Ok(planner)
 }
 
@@ -92,7 +94,6 @@ pub(super) async fn run(
     mut beat: mpsc::Receiver<()>,
     mut changeovers: mpsc::Receiver<Changeover>,
 ) -> anyhow::Result<()> {
-    tell_next(&engine, &planner);
     let mut last = (engine.clock.now(), Instant::now());
     while !engine.stop.is_stopping() {
         let now = engine.clock.now();
