@@ -40,7 +40,6 @@ words! {
     expired_title: "Link expired", "链接已过期";
     failed_job: "failed", "运行失败";
     failed_fix: "Look at its attempts; once the cause is mended, run it again.", "请查看各次尝试；解决问题后重新运行。";
-    feed: "Feed", "订阅";
     history: "History", "历史";
     last_day: "Last 24 hours", "最近 24 小时";
     last_used: "Last used", "上次使用";
