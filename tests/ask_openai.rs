@@ -147,6 +147,10 @@ async fn an_account_without_credit_pauses() {
         Reply::openai_error(402, "invalid_request_error", "Insufficient Balance"),
         Reply::openai_error(429, "insufficient_quota", "You exceeded your current quota"),
         Reply::json(
+            429,
+            &json!({"error": {"type": "exceeded_current_quota_error", "message": "Your account is suspended, please check your plan and billing details"}}),
+        ),
+        Reply::json(
             403,
             &json!({"code": 30001, "message": "Sorry, your account balance is insufficient，余额不足", "data": null}),
         ),
@@ -161,6 +165,7 @@ async fn an_account_without_credit_pauses() {
     assert_snapshot!(texts.join("\n"), @r"
 ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 402, code invalid_request_error: Insufficient Balance — the account has no credit left: top it up, or add a token of another account
 ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 429, code insufficient_quota: You exceeded your current quota — the account has no credit left: top it up, or add a token of another account
+ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 429, code exceeded_current_quota_error: Your account is suspended, please check your plan and billing details — the account has no credit left: top it up, or add a token of another account
 ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 403, code 30001: Sorry, your account balance is insufficient，余额不足 — the account has no credit left: top it up, or add a token of another account
 ");
 }

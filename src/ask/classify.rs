@@ -94,6 +94,8 @@ fn by_words(said: &Said) -> Option<ErrorKind> {
     let quota = [
         "insufficient_quota",
         "insufficient_balance",
+        // Moonshot's, for an account without money; others say "exceeded your current quota" of mere rates.
+        "exceeded_current_quota_error",
         "billing_not_active",
     ];
     let key = [
