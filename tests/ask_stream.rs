@@ -165,6 +165,21 @@ ai.local (http://ai/v1, model gpt-test, token #1 …0001): HTTP 200: the answer 
 }
 
 #[tokio::test]
+async fn pages_that_kimi_has_found_are_no_first_word() {
+    let kimi = FakeKimi::start();
+    let mut endpoint = endpoint::endpoint(Api::Kimi, &kimi.base_url(), &["SECRET-KEN1"]);
+    endpoint.limits = Limits {
+        first_byte: Some(Duration::from_millis(100)),
+        idle: PATIENCE,
+        whole: PATIENCE,
+        ..Limits::default()
+    };
+    let found = Reply::kimi_stream(&["【检索 1】 [题](https://a.example)\n"], None);
+    kimi.next(found.ending(false, End::Hold));
+    assert_eq!(failure(&client(endpoint)).await.kind(), ErrorKind::Late);
+}
+
+#[tokio::test]
 async fn thinking_is_a_sign_of_life_and_no_part_of_the_answer() {
     let (openai, client) = openai(300_000, 300_000);
     let thought = openai_chunk(&json!({ "reasoning_content": "hm" }), None);

@@ -140,11 +140,12 @@ impl Gatherer {
         let thinks = ["reasoning_content", "reasoning"]
             .iter()
             .any(|key| delta[key].as_str().is_some_and(|text| !text.is_empty()));
-        self.has_spoken |= thinks || !said.is_empty();
         let text = match self.api {
             Api::Kimi => self.search.take(&said, &mut self.completion.sources),
             Api::Openai => &said,
         };
+        // The pages it has found are not its words: kimi-research reads them in silence, for minutes.
+        self.has_spoken |= thinks || !text.is_empty();
         self.completion.text.push_str(text);
         let refusal = completion::text(&delta["refusal"]);
         self.completion.refusal.push_str(&refusal);
