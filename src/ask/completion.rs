@@ -50,9 +50,14 @@ impl Completion {
         }
     }
 
+    /// Why it ended, where it says so.
+    pub(super) fn end(&self) -> Option<End<'_>> {
+        self.finish_reason.as_deref().map(End::of)
+    }
+
     /// True where the length limit cut it off.
     pub(super) fn is_truncated(&self) -> bool {
-        self.finish_reason.as_deref() == Some("length")
+        self.end() == Some(End::Length)
     }
 
     /// True for a text that says nothing: white space, or thinking that led to no answer.
@@ -60,6 +65,52 @@ impl Completion {
         let text = self.text.trim();
         let is_thinking = text.starts_with("<think>") && !text.contains("</think>");
         text.is_empty() || text.ends_with("</think>") || is_thinking
+    }
+}
+
+/// What a reason for the end means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End<'r> {
+    /// All is said.
+    Whole,
+    /// The length limit was reached.
+    Length,
+    /// A filter stopped it.
+    Filtered,
+    /// Something else stopped it, in the service's own word: what has come may be half an answer.
+    Broken(&'r str),
+}
+
+impl<'r> End<'r> {
+    /// Services have words of their own beside `OpenAI`'s. One that is in no list is no proof of a whole
+    /// answer: `DeepSeek` says `insufficient_system_resource`, vLLM `abort`.
+    fn of(reason: &'r str) -> Self {
+        const WHOLE: [&str; 12] = [
+            "stop",
+            "eos",
+            "eos_token",
+            "end_turn",
+            "stop_sequence",
+            "stop_token",
+            "complete",
+            "completed",
+            "done",
+            "finished",
+            "tool_calls",
+            "function_call",
+        ];
+        const LENGTH: [&str; 4] = ["length", "max_tokens", "max_length", "model_length"];
+        const FILTERED: [&str; 4] = ["content_filter", "sensitive", "safety", "recitation"];
+        let is_in = |list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(reason));
+        if is_in(&WHOLE) {
+            Self::Whole
+        } else if is_in(&LENGTH) {
+            Self::Length
+        } else if is_in(&FILTERED) {
+            Self::Filtered
+        } else {
+            Self::Broken(reason)
+        }
     }
 }
 

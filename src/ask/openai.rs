@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Question,
     classify::{self, Said},
-    completion::Completion,
+    completion::{Completion, End},
     error::Failure,
     http::Reply,
     kind::ErrorKind,
@@ -72,16 +72,22 @@ fn judge(reply: &Reply, completion: Completion) -> Result<Completion, Failure> {
     if !completion.refusal.is_empty() {
         return Err(reply.failure(ErrorKind::Filtered, completion.refusal));
     }
-    match completion.finish_reason.as_deref() {
-        Some("content_filter") => {
+    match completion.end() {
+        Some(End::Filtered) => {
             let words = "the answer was stopped by a content filter";
             Err(reply.failure(ErrorKind::Filtered, words))
         }
-        Some("error") => Err(reply.failure(ErrorKind::Unavailable, "the answer broke off")),
+        Some(End::Broken("error")) => {
+            Err(reply.failure(ErrorKind::Unavailable, "the answer broke off"))
+        }
+        Some(End::Broken(reason)) => {
+            let words = format!("the answer broke off: its finish_reason is {reason:?}");
+            Err(reply.failure(ErrorKind::Cut, words))
+        }
         _ if completion.is_empty() => {
             Err(reply.failure(ErrorKind::Empty, empty_words(&completion)))
         }
-        _ => Ok(completion),
+        None | Some(End::Whole | End::Length) => Ok(completion),
     }
 }
 
@@ -93,10 +99,15 @@ fn empty_words(completion: &Completion) -> &'static str {
     }
 }
 
-/// The body as a JSON object; a byte order mark before it is forgiven.
+/// The body as a JSON object; a byte order mark before it is forgiven, and so is a list of that object
+/// alone, in which Gemini wraps its errors.
 pub(super) fn json(body: &[u8]) -> Option<Value> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    serde_json::from_slice(body).ok().filter(Value::is_object)
+    let value = match serde_json::from_slice(body).ok()? {
+        Value::Array(mut alone) if alone.len() == 1 => alone.remove(0),
+        value => value,
+    };
+    Some(value).filter(Value::is_object)
 }
 
 /// The ids of a `models` reply; None where it is none.
@@ -134,6 +145,27 @@ mod tests {
     }
 
     #[test]
+    fn services_have_words_of_their_own_for_the_end_of_a_whole_answer() {
+        for reason in ["stop", "STOP", "eos", "eos_token", "end_turn", "COMPLETE"] {
+            let body = choice(json!({"content": "好"}), json!(reason));
+            let parsed = read_body(&body).unwrap();
+            assert!(!parsed.is_truncated(), "{reason}");
+        }
+        for reason in ["length", "max_tokens", "model_length"] {
+            let body = choice(json!({"content": "半"}), json!(reason));
+            assert!(read_body(&body).unwrap().is_truncated(), "{reason}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_a_list_of_its_own_is_read() {
+        let failure = read_body(&json!([
+            {"error": {"code": 400, "message": "API key not valid. Please pass a valid API key."}}
+        ]));
+        assert_eq!(failure.unwrap_err().kind, ErrorKind::TokenRefused);
+    }
+
+    #[test]
     fn content_in_parts_is_joined() {
         let parts = json!([{"type": "thinking"}, {"type": "text", "text": "金"}, {"type": "text", "text": "价"}]);
         let body = choice(json!({ "content": parts }), json!("stop"));
@@ -166,6 +198,17 @@ mod tests {
                 json!("error"),
                 ErrorKind::Unavailable,
             ),
+            (
+                json!({"content": "half"}),
+                json!("sensitive"),
+                ErrorKind::Filtered,
+            ),
+            (
+                json!({"content": "half"}),
+                json!("insufficient_system_resource"),
+                ErrorKind::Cut,
+            ),
+            (json!({"content": "half"}), json!("abort"), ErrorKind::Cut),
         ] {
             let failure = read_body(&choice(message.clone(), finish_reason)).unwrap_err();
             assert_eq!(failure.kind, expected, "{message}");
