@@ -8,13 +8,13 @@ mod corpus;
 
 use std::{env, hint::black_box, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use chrono::TimeDelta;
 use promptcron::{
     config::Overlap,
     ledger::{
-        Access, Answered, AskedRow, Ledger, NewDelivery, NewOccurrence, Outcome, Planning, Said,
-        ScheduledJob,
+        Access, Answered, AskedRow, Claimed, Claiming, Ledger, NewDelivery, NewOccurrence, Outcome,
+        Planning, Said, ScheduledJob,
     },
     model::{JobName, Language, Timestamp},
     render::{Sources, SplitLimits, Style, TextOptions, page, render, split},
@@ -136,6 +136,7 @@ async fn ledger() -> anyhow::Result<()> {
             target: "phone".to_owned(),
             part: 1,
             parts: 1,
+            turn: 1,
             sequence_id: format!("{name}-1"),
             message: r#"{"message":"金价上涨。"}"#.to_owned(),
             bytes: 15,
@@ -143,14 +144,21 @@ async fn ledger() -> anyhow::Result<()> {
             give_up_at: lease_until,
         };
         ledger.answered(claim, &answered, &[delivery], now).await?;
-        let owed = ledger
-            .claim_delivery("phone", None, "owner", now, lease_until)
-            .await?;
-        let owed = owed.context("a delivery is owed")?;
+        let claiming = Claiming {
+            target: "phone",
+            of: None,
+            owner: "owner",
+            now,
+            lease_until,
+        };
+        let Claimed::Owed(owed) = ledger.claim_delivery(&claiming, None).await? else {
+            bail!("a delivery is owed");
+        };
         let outcome = Outcome::Delivered {
             receipt: "bench0000001".to_owned(),
             next_part_at: now,
             back: None,
+            no_sequence: false,
         };
         let done = ledger.delivery_ended(&owed, &outcome, now).await?;
         done.context("the run is over")?;

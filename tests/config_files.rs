@@ -13,8 +13,8 @@ use std::{
 use chrono_tz::Tz;
 use promptcron::{
     config::{
-        self, Api, Auth, CatchUp, Config, Conversation, Errors, Limits, Notify, Overlap, Pattern,
-        Quota, Reset, ZoneSource,
+        self, Api, Auth, CatchUp, Config, Conversation, Errors, Limits, Notify, Overlap, Pace,
+        Pacing, Pattern, QuietMode, Quota, Reset, SentFirst, ZoneSource,
     },
     model::{Language, Timestamp},
     prompt::Prompt,
@@ -348,10 +348,32 @@ fn every_key_reaches_its_place() {
     };
     assert_eq!(gold.text, text);
 
+    let courtesy = &phone.courtesy;
+    assert_eq!(
+        courtesy.pacing,
+        Pacing::Always(Pace {
+            burst: 20,
+            every: Duration::from_secs(3),
+            per_day: Some(500)
+        })
+    );
+    let (quiet, mode) = courtesy.quiet.unwrap();
+    assert_eq!(
+        (quiet.to_string().as_str(), mode),
+        ("22:30-07:00 (Asia/Shanghai)", QuietMode::Low)
+    );
+    assert_eq!(courtesy.sent_first, SentFirst::First);
+    assert_eq!(
+        (&*courtesy.fallback[0], courtesy.fallback_after),
+        ("house", Duration::from_mins(5))
+    );
+
     let news: Vec<_> = config.jobs[1].targets.iter().map(|name| &**name).collect();
     assert_eq!(news, ["phone", "house"]);
     let house = &config.targets["house"];
     let webhook = house.webhook().unwrap();
+    assert_eq!(house.courtesy.pacing, Pacing::Always(Pace::NTFY));
+    assert_eq!(&*house.courtesy.fallback[0], "phone");
     assert_eq!(
         webhook.url.expose().as_str(),
         "https://example.com/hook/geheim"

@@ -14,13 +14,21 @@ use std::collections::BTreeSet;
 use ai::{Gate, Reply};
 use chrono::{TimeDelta, Utc};
 use daemon::{SOON, World, one_shot, state};
-use ntfy::Fault;
+use ntfy::{
+    FakeNtfy, Fault,
+    rules::{Access, Rights, Settings},
+};
 use serde_json::Value;
 
 /// One occurrence that fell due a minute ago, while the daemon was down.
 fn due(targets: &str, keys: &str) -> World {
+    due_on(FakeNtfy::start(), targets, keys)
+}
+
+fn due_on(ntfy: FakeNtfy, targets: &str, keys: &str) -> World {
     let ago = TimeDelta::minutes(1);
-    let world = World::with("", targets, &format!("{}{keys}", one_shot("金价", ago)));
+    let job = format!("{}{keys}", one_shot("金价", ago));
+    let world = World::on(ntfy, "", targets, &job);
     world.stopped_at(Utc::now() - ago - ago);
     world
 }
@@ -147,20 +155,47 @@ fn a_push_that_never_arrived_is_sent_again_without_asking_again() {
     );
 }
 
-#[test]
-fn after_a_lost_reply_the_second_copy_has_the_same_sequence_id() {
-    let world = due(PHONE, "");
+/// Killed when the message is stored and its reply is not yet read; then started again.
+fn killed_before_the_reply(world: &World) -> daemon::Daemon {
     world.ai.answer_with("答案");
     world.ntfy.fail(1, Fault::HangAfterStoring);
     let daemon = world.start();
     world.ntfy.wait_for(1, SOON);
     daemon.kill();
-    let unknown = "select count(*) from delivery_attempt where outcome = 'unknown'";
-    assert_eq!(world.number(unknown), 0);
-    let daemon = world.start();
+    assert_eq!(world.number(UNKNOWN), 0);
+    world.start()
+}
+
+const UNKNOWN: &str = "select count(*) from delivery_attempt where outcome = 'unknown'";
+
+#[test]
+fn after_a_lost_reply_a_message_that_is_there_is_not_sent_again() {
+    let world = due(PHONE, "");
+    let daemon = killed_before_the_reply(&world);
+    settle(&world, daemon);
+    assert_eq!(world.number(UNKNOWN), 1);
+    assert_eq!(world.states(), ["delivered"]);
+    assert_eq!(world.ai.questions().len(), 1);
+    assert_eq!(world.ntfy.polls(), 1);
+    assert_eq!(texts(&world), ["答案"]);
+}
+
+#[test]
+fn after_a_lost_reply_an_unreadable_topic_gets_a_copy_that_replaces_the_first() {
+    let settings = Settings {
+        access: Some(Access {
+            headers: vec!["Bearer tk_right".to_owned()],
+            user: Rights::WriteOnly,
+            everyone: Rights::Deny,
+        }),
+        ..Settings::default()
+    };
+    let target = format!("{PHONE}\ntoken = \"tk_right\"");
+    let world = due_on(FakeNtfy::with(settings), &target, "");
+    let daemon = killed_before_the_reply(&world);
     world.ntfy.wait_for(2, SOON);
     settle(&world, daemon);
-    assert_eq!(world.number(unknown), 1);
+    assert_eq!(world.number(UNKNOWN), 1);
     assert_eq!(world.ai.questions().len(), 1);
     assert_eq!(texts(&world), ["答案", "答案"]);
     let ids = sequence_ids(&world);
@@ -184,7 +219,7 @@ fn killed_between_two_parts_each_part_arrives_once_and_in_order() {
     let titles: Vec<_> = (world.ntfy.messages("gold").iter())
         .map(|message| message["title"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(titles, ["(1/3)", "(2/3)", "(3/3)"]);
+    assert_eq!(titles, ["(3/3)", "(2/3)", "(1/3)"]);
     assert_eq!(world.ai.questions().len(), 1);
 }
 

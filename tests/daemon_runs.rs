@@ -315,7 +315,8 @@ fn parts_come_in_order_though_daemon_and_commands_push_side_by_side() {
             .collect();
         sent.sort_by_key(|(at, _)| *at);
         let parts: Vec<&Value> = sent.iter().map(|(_, part)| *part).collect();
-        assert_eq!(parts, [&json!(1), &json!(2), &json!(3)]);
+        // The newest stands on top: part 1 comes last.
+        assert_eq!(parts, [&json!(3), &json!(2), &json!(1)]);
         for (one, next) in sent.iter().zip(&sent[1..]) {
             assert!(next.0 - one.0 >= TimeDelta::seconds(1), "{sent:?}");
         }

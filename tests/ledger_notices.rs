@@ -8,8 +8,8 @@ use std::{
 
 use promptcron::{
     ledger::{
-        Access, Ledger, Letter, NewDelivery, NewNotice, NewRange, Planning, ScheduledJob, Standing,
-        Step,
+        Access, Claimed, Claiming, Ledger, Letter, NewDelivery, NewNotice, NewRange, Owed,
+        Planning, ScheduledJob, Standing, Step,
     },
     model::{RunId, RunState, Timestamp},
 };
@@ -29,6 +29,7 @@ fn letter(title: &str, now: Timestamp) -> Letter {
             target: "phone".to_owned(),
             part: 1,
             parts: 1,
+            turn: 1,
             sequence_id: format!("pc-{title}-{now}"),
             message: "{}".to_owned(),
             bytes: 2,
@@ -79,16 +80,26 @@ impl Desk {
         *self.standings.lock().unwrap().last().unwrap()
     }
 
+    /// Takes what is owed to the phone next.
+    async fn take(&self, now: Timestamp) -> Option<Owed> {
+        let claiming = Claiming {
+            target: "phone",
+            of: None,
+            owner: "daemon-1",
+            now,
+            lease_until: now + Duration::from_secs(MINUTE),
+        };
+        match self.ledger.claim_delivery(&claiming, None).await.unwrap() {
+            Claimed::Owed(owed) => Some(*owed),
+            Claimed::Wait(_) | Claimed::Nothing => None,
+        }
+    }
+
     /// Takes everything that is owed to the phone; tells how much.
     async fn owed(&self, second: u64) -> usize {
         let mut owed = 0;
         let now = at(second);
-        let lease = now + Duration::from_secs(60);
-        while let Some(delivery) = (self.ledger)
-            .claim_delivery("phone", None, "daemon-1", now, lease)
-            .await
-            .unwrap()
-        {
+        while let Some(delivery) = self.take(now).await {
             assert_eq!((delivery.run_id, delivery.job), (None, None));
             owed += 1;
         }
@@ -225,12 +236,10 @@ async fn what_was_missed_is_told_once_also_when_nobody_hears_of_it() {
 async fn old_notices_are_pruned_with_their_deliveries() {
     let desk = Desk::new().await;
     desk.tell("config", Step::Happened, 100).await;
-    let owed = desk
-        .ledger
-        .claim_delivery("phone", None, "daemon-1", at(100), at(160));
-    let owed = owed.await.unwrap().unwrap();
+    let owed = desk.take(at(100)).await.unwrap();
     let delivered = promptcron::ledger::Outcome::Delivered {
         receipt: "x".to_owned(),
+        no_sequence: false,
         back: None,
         next_part_at: at(101),
     };

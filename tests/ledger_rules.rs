@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use promptcron::{
     config::Overlap,
     ledger::{
-        Access, Answered, AskedRow, Claim, Cut, Failure, Ledger, Letter, NewDelivery, NewNotice,
-        NewOccurrence, Outcome, Planning, Said, ScheduledJob, Step,
+        Access, Answered, AskedRow, Claim, Claimed, Claiming, Cut, Failure, Ledger, Letter,
+        NewDelivery, NewNotice, NewOccurrence, Outcome, Owed, Planning, Said, ScheduledJob, Step,
     },
     model::{RunId, Timestamp},
 };
@@ -97,6 +97,7 @@ fn delivery(kind: &'static str, part: i64, parts: i64, now: Timestamp) -> NewDel
         target: "phone".to_owned(),
         part,
         parts,
+        turn: part,
         sequence_id: format!("pc-{kind}-{part}"),
         message: "{}".to_owned(),
         bytes: 2,
@@ -105,10 +106,25 @@ fn delivery(kind: &'static str, part: i64, parts: i64, now: Timestamp) -> NewDel
     }
 }
 
+async fn take(ledger: &Ledger, owner: &str, now: Timestamp) -> Option<Owed> {
+    let claiming = Claiming {
+        target: "phone",
+        of: None,
+        owner,
+        now,
+        lease_until: now + LEASE,
+    };
+    match ledger.claim_delivery(&claiming, None).await.unwrap() {
+        Claimed::Owed(owed) => Some(*owed),
+        Claimed::Wait(_) | Claimed::Nothing => None,
+    }
+}
+
 fn failed(notice: NewNotice) -> Outcome {
     Outcome::Failed {
         error: "HTTP 413".to_owned(),
         unknown: false,
+        is_target: false,
         notice: Some(notice),
     }
 }
@@ -147,20 +163,17 @@ async fn a_queued_run_is_not_due_before_the_run_ahead_of_it_is_done() {
 async fn a_run_that_fails_with_an_early_part_is_told_of_though_its_last_part_arrives() {
     let desk = Desk::new().await;
     let run_id = desk.answered(60, 2).await;
-    let first = desk
-        .ledger
-        .claim_delivery("phone", None, "daemon-1", at(60), at(120));
-    let first = first.await.unwrap().unwrap();
+    let first = take(&desk.ledger, "daemon-1", at(60));
+    let first = first.await.unwrap();
     let refused = failed(notice(run_id));
     let ended = desk.ledger.delivery_ended(&first, &refused, at(60));
     assert!(ended.await.unwrap().is_none());
-    let second = desk
-        .ledger
-        .claim_delivery("phone", None, "daemon-1", at(60), at(120));
-    let second = second.await.unwrap().unwrap();
+    let second = take(&desk.ledger, "daemon-1", at(60));
+    let second = second.await.unwrap();
     let delivered = Outcome::Delivered {
         receipt: "x".to_owned(),
         back: None,
+        no_sequence: false,
         next_part_at: at(62),
     };
     let ended = desk.ledger.delivery_ended(&second, &delivered, at(61));
@@ -201,12 +214,11 @@ async fn a_part_waits_while_another_process_sends_the_one_before_it() {
     let desk = Desk::new().await;
     desk.answered(60, 2).await;
     let ledger = &desk.ledger;
-    let first = ledger.claim_delivery("phone", None, "once-1", at(60), at(120));
-    assert_eq!(first.await.unwrap().unwrap().part, 1);
-    assert!(ledger.due_targets(at(61)).await.unwrap().is_empty());
-    assert_eq!(ledger.next_delivery_at().await.unwrap(), None);
-    let second = ledger.claim_delivery("phone", None, "daemon-1", at(61), at(121));
-    assert!(second.await.unwrap().is_none());
+    let first = take(&desk.ledger, "once-1", at(60));
+    assert_eq!(first.await.unwrap().part, 1);
+    assert_eq!(ledger.next_by_target().await.unwrap(), []);
+    let second = take(&desk.ledger, "daemon-1", at(61));
+    assert!(second.await.is_none());
 }
 
 #[tokio::test]
@@ -268,7 +280,7 @@ async fn what_waits_for_an_instant_of_a_clock_that_was_ahead_waits_no_longer() {
     let again = desk.claim(100).await.pop().unwrap();
     assert_eq!(again.run_id, claim.run_id);
     assert_eq!(again.first_claimed_at(), at(90));
-    let owed = ledger.claim_delivery("phone", None, "daemon-1", at(91), at(150));
-    let owed = owed.await.unwrap().unwrap();
+    let owed = take(&desk.ledger, "daemon-1", at(91));
+    let owed = owed.await.unwrap();
     assert_eq!(owed.give_up_at(), at(91 + 86_400));
 }

@@ -113,7 +113,9 @@ async fn where_a_server_takes_no_files_the_answer_goes_out_in_parts() {
         states(&shown),
         [(1, 2, "delivered", 2), (2, 2, "delivered", 1)]
     );
-    let messages = ntfy.messages("hotine");
+    let mut messages = ntfy.messages("hotine");
+    // The last part comes first, so that the first stands on top.
+    messages.reverse();
     let texts: Vec<_> = messages
         .iter()
         .map(|message| (&message["title"], &message["message"]))

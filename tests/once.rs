@@ -250,7 +250,7 @@ fn a_long_answer_comes_in_order_in_parts_that_fit() {
         .map(|push| without_sequence_id(push.text()))
         .collect();
     let attach = r#""attach":"https://example.com/图.png","#;
-    let wanted: Vec<String> = [(1, 4, attach), (2, 2, ""), (3, 2, "")]
+    let wanted: Vec<String> = [(3, 2, ""), (2, 2, ""), (1, 4, attach)]
         .map(|(n, priority, attach)| {
             let text = &answer[n - 1];
             format!(r#"{{"topic":"hotine","message":"{text}","title":"金价分析 ({n}/3)","priority":{priority},"tags":["moneybag"],{attach}"sequence_id":"SEQUENCE"}}"#)
@@ -266,7 +266,7 @@ fn a_long_answer_comes_in_order_in_parts_that_fit() {
     let shown = place.shown(1);
     let deliveries = shown["deliveries"].as_array().unwrap();
     for (one, next) in deliveries.iter().zip(&deliveries[1..]) {
-        let gap = delivered_at(next) - delivered_at(one);
+        let gap = delivered_at(one) - delivered_at(next);
         assert!(gap.num_milliseconds() >= 1000, "{gap}");
     }
     let sizes = deliveries

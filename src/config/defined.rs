@@ -76,6 +76,10 @@ impl<T> Defined<T> {
         self.is_known
     }
 
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Arc<T>> {
+        self.by_name.get_mut(name)?.as_mut()
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Arc<T>> {
         self.by_name.get(name)?.as_ref()
     }

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt, fmt::Write as _};
 use secrecy::ExposeSecret;
 
 use super::{
+    courtesy::{Courtesy, Pacing},
     types::{Auth, Config, Endpoint, Job, Network, Notification, Quota, Service, Target, Web},
     webhook::{Header, Webhook},
 };
@@ -266,9 +267,34 @@ pub(super) fn target(target: &Target) -> Fields {
         ("max_bytes", text(target.max_bytes)),
         ("max_parts", text(target.max_parts)),
     ]);
+    fields.extend(courtesy(&target.courtesy));
     fields.extend(notification(&target.notification));
     fields.extend(network(&target.network));
     fields
+}
+
+fn courtesy(courtesy: &Courtesy) -> Fields {
+    let pace = match courtesy.pacing {
+        Pacing::Never => text(false),
+        Pacing::OnceRefused => None,
+        Pacing::Always(pace) => {
+            let every = humantime::format_duration(pace.every);
+            let per_day = pace
+                .per_day
+                .map_or_else(String::new, |n| format!(", {n} a day"));
+            text(format!("{} and one each {every}{per_day}", pace.burst))
+        }
+    };
+    let (quiet, mode) = courtesy.quiet.unzip();
+    let fallback = Some(courtesy.fallback.join(", ")).filter(|names| !names.is_empty());
+    vec![
+        ("pace", pace),
+        ("quiet", quiet.and_then(text)),
+        ("quiet_mode", mode.and_then(word)),
+        ("send_first", word(courtesy.sent_first)),
+        ("fallback", fallback.and_then(text)),
+        ("fallback_after", time(courtesy.fallback_after)),
+    ]
 }
 
 /// Address and headers may hold secrets.

@@ -81,6 +81,13 @@ pub(super) const NTFY: &[&str] = &[
     "long",
     "max_bytes",
     "max_parts",
+    "pace",
+    "quiet",
+    "quiet_mode",
+    "timezone",
+    "send_first",
+    "fallback",
+    "fallback_after",
     "proxy",
     "ca_file",
 ];
@@ -108,9 +115,19 @@ pub(super) const WEBHOOK: &[&str] = &[
     "long",
     "max_bytes",
     "max_parts",
+    "pace",
+    "quiet",
+    "quiet_mode",
+    "timezone",
+    "send_first",
+    "fallback",
+    "fallback_after",
     "proxy",
     "ca_file",
 ];
+
+/// How fast a target may be sent to.
+pub(super) const PACE: &[&str] = &["burst", "every", "per_day"];
 
 /// Where the secret of a header is.
 pub(super) const SECRET: &[&str] = &["env", "file", "credential"];

@@ -8,6 +8,7 @@ mod ai;
 mod body;
 mod chain;
 mod conversation;
+mod courtesy;
 mod defined;
 mod diff;
 mod duration;
@@ -48,6 +49,7 @@ mod zone;
 use std::{fs, path::Path};
 
 pub use body::{Body, Page};
+pub use courtesy::{Courtesy, Pace, Pacing, QuietMode, SentFirst};
 pub use diff::{Change, diff};
 pub use env::{Env, SystemEnv};
 pub use errors::{Error, Errors};

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use toml::de::DeValue;
 use url::Url;
 
 use super::{
+    courtesy::{self, Courtesy, Pace, Pacing},
     item::{Fault, Item},
     network, ntfy_rules, secrets,
     section::Section,
@@ -25,7 +27,7 @@ const TITLE_BYTES: usize = 1_000;
 const PUBLIC_BYTES: usize = 1_500;
 
 /// Reads one target; `name` is None for an inline one. None where something is wrong with it.
-pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<Target> {
+pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>, zone: Tz) -> Option<Target> {
     let server = server(section);
     let topic = section.required("topic", "topic = \"YOUR-TOPIC\"", topic);
     let auth = auth(section);
@@ -35,7 +37,20 @@ pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<T
     if notification.attach.is_some() && long == Some(Long::Attach) {
         text::warn_of_two_files(section, "long");
     }
-    let shared = shared(section, notification);
+    let is_public = |server: &Url| server.host_str() == Some(PUBLIC_HOST);
+    let pacing = match server.as_ref().is_some_and(is_public) {
+        true => Pacing::Always(Pace::NTFY_SH),
+        false => Pacing::OnceRefused,
+    };
+    let courtesy = Courtesy {
+        pacing,
+        ..Courtesy::default()
+    };
+    let shared = shared(
+        section,
+        notification,
+        courtesy::read(section, zone, courtesy),
+    );
     let (server, topic) = (server?, topic?);
     if server.path().ends_with(&format!("/{topic}/")) {
         let at = section.item("server").map_or(section.at, |item| item.at);
@@ -43,7 +58,7 @@ pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<T
             .reading
             .fault(at, "server: ends in the topic; keep the server alone here");
     }
-    let is_public = server.host_str() == Some(PUBLIC_HOST);
+    let is_public = is_public(&server);
     let name = name.map_or_else(|| Arc::from(inline_name(&server, &topic)), Arc::clone);
     let target = Target::new(
         name,
@@ -69,6 +84,7 @@ pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>) -> Option<T
 pub(super) fn shared(
     section: &Section<'_>,
     notification: Notification,
+    courtesy: Courtesy,
 ) -> impl FnOnce(Target) -> Target + use<> {
     let style = text::style(section);
     let text = text::choices(section);
@@ -80,6 +96,7 @@ pub(super) fn shared(
         text,
         max_parts: max_parts.unwrap_or(target.max_parts),
         network,
+        courtesy,
         ..target
     }
 }
@@ -251,6 +268,7 @@ pub(super) fn same(one: &Target, other: &Target) -> bool {
         && (&one.notification, one.style) == (&other.notification, other.style)
         && (&one.text, one.long, &one.network) == (&other.text, other.long, &other.network)
         && (one.max_bytes, one.max_parts) == (other.max_bytes, other.max_parts)
+        && one.courtesy == other.courtesy
 }
 
 fn same_auth(one: Option<&Auth>, other: Option<&Auth>) -> bool {

@@ -87,7 +87,7 @@ fn read<'r>(
     let mut endpoints = Defined::tables(&root, "ai", keys::AI, ai::endpoint);
     endpoints.require(&root, "api, base_url and tokens");
     let defined = Defined::tables(&root, "ntfy", keys::NTFY, |section, name| {
-        ntfy::target(section, Some(name))
+        ntfy::target(section, Some(name), timezone)
     });
     let webhooks = Defined::tables(&root, "webhook", keys::WEBHOOK, |section, name| {
         if defined.name(name).is_some() {
@@ -95,9 +95,11 @@ fn read<'r>(
                 format!("{name:?} is the name of an [ntfy.NAME] too; each target needs its own");
             section.reading.fault(section.at, message);
         }
-        webhook::target(section, name)
+        webhook::target(section, name, timezone)
     });
-    let mut targets = Targets::new(defined, webhooks);
+    let mut targets = Targets::new(defined, webhooks, timezone);
+    targets.read_fallbacks(&root, "ntfy", keys::NTFY);
+    targets.read_fallbacks(&root, "webhook", keys::WEBHOOK);
     let alerts = root.item("alerts").and_then(|item| targets.one(&item));
     let alerts_per_hour = root.read("alerts_per_hour", |item| item.int(1..=1_000));
     let language = text::language(&root);

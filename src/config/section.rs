@@ -54,6 +54,21 @@ impl<'r> Section<'r> {
         }
     }
 
+    /// A table that was opened before: what is unknown in it is reported already.
+    pub(super) fn known(
+        reading: &'r Reading<'r>,
+        table: &'r DeTable<'r>,
+        keys: &'static [&'static str],
+    ) -> Self {
+        Self {
+            reading,
+            label: String::new(),
+            at: 0,
+            table,
+            keys,
+        }
+    }
+
     /// The item as a table; anything else is reported.
     pub(super) fn of(
         item: &Item<'r>,

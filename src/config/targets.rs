@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono_tz::Tz;
 use toml::de::DeValue;
 
 use super::{defined::Defined, item::Item, keys, ntfy, section::Section, suggest, types::Target};
@@ -16,14 +17,16 @@ pub(super) struct Targets {
     ntfy: Defined<Target>,
     webhooks: Defined<Target>,
     inline: HashMap<Arc<str>, (usize, Arc<Target>)>,
+    zone: Tz,
 }
 
 impl Targets {
-    pub(super) fn new(ntfy: Defined<Target>, webhooks: Defined<Target>) -> Self {
+    pub(super) fn new(ntfy: Defined<Target>, webhooks: Defined<Target>, zone: Tz) -> Self {
         Self {
             ntfy,
             webhooks,
             inline: HashMap::new(),
+            zone,
         }
     }
 
@@ -35,6 +38,42 @@ impl Targets {
             .map(|(name, (_, target))| (name, target));
         let defined = self.ntfy.into_valid().chain(self.webhooks.into_valid());
         defined.chain(inline).collect()
+    }
+
+    /// Reads whom each table of a kind names in `fallback`, now that all targets are known.
+    pub(super) fn read_fallbacks(
+        &mut self,
+        root: &Section<'_>,
+        kind: &'static str,
+        keys: &'static [&'static str],
+    ) {
+        let Some(item) = root.item(kind) else { return };
+        for (name, value) in item.value.as_table().into_iter().flatten() {
+            let Some(table) = value.get_ref().as_table() else {
+                continue;
+            };
+            let section = Section::known(item.reading, table, keys);
+            let Some(item) = section.item("fallback") else {
+                continue;
+            };
+            let own = name.get_ref().as_ref();
+            let Some(names) = self.several(&item) else {
+                continue;
+            };
+            if names.iter().any(|name| &**name == own) {
+                item.fault("names the target itself; name another one");
+            }
+            self.set_fallback(own, names);
+        }
+    }
+
+    fn set_fallback(&mut self, name: &str, names: Vec<Arc<str>>) {
+        for defined in [&mut self.ntfy, &mut self.webhooks] {
+            if let Some(target) = defined.get_mut(name) {
+                Arc::make_mut(target).courtesy.fallback = names;
+                return;
+            }
+        }
     }
 
     /// Whether one of these attaches long answers.
@@ -140,7 +179,7 @@ impl Targets {
         let table = item.value.as_table()?;
         let label = "this inline target".to_owned();
         let section = Section::open(item.reading, label, item.at, table, keys::NTFY);
-        let target = ntfy::target(&section, None)?;
+        let target = ntfy::target(&section, None, self.zone)?;
         let name = item.reading.intern(&target.name);
         match self.inline.get(&name) {
             None => {

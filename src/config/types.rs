@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
+    courtesy::Courtesy,
     silence::{Notify, Pattern},
     way::Way,
     webhook::Webhook,
@@ -256,6 +257,8 @@ pub struct Target {
     pub max_bytes: usize,
     /// The most messages one answer becomes; default 6.
     pub max_parts: usize,
+    /// When it may be sent to, and who is told in its stead.
+    pub courtesy: Courtesy,
 }
 
 /// What takes a target's pushes.
@@ -292,6 +295,7 @@ impl Target {
             network: Network::default(),
             max_bytes: OWN_BYTES,
             max_parts: 6,
+            courtesy: Courtesy::default(),
         }
     }
 

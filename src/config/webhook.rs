@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use chrono_tz::Tz;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
@@ -11,6 +12,7 @@ use url::Url;
 use super::{
     ai,
     body::{Body, Escape, Wrong},
+    courtesy::{self, Courtesy, SentFirst},
     item::{Fault, Item},
     keys, ntfy, secrets,
     section::Section,
@@ -85,7 +87,7 @@ impl PartialEq for Header {
 }
 
 /// Reads one webhook; None where something is wrong with it, which is reported.
-pub(super) fn target(section: &Section<'_>, name: &Arc<str>) -> Option<Target> {
+pub(super) fn target(section: &Section<'_>, name: &Arc<str>, zone: Tz) -> Option<Target> {
     let url = url(section);
     let headers = section.read("headers", headers).unwrap_or_default();
     let is_type = |header: &&Header| header.name == CONTENT_TYPE.as_str();
@@ -101,7 +103,12 @@ pub(super) fn target(section: &Section<'_>, name: &Arc<str>) -> Option<Target> {
         .unwrap_or_default();
     let long = section.read("long", |item| item.choice(LONG));
     let max_bytes = section.read("max_bytes", |item| item.int(100..=1_000_000));
-    let shared = ntfy::shared(section, ntfy::shown(section));
+    let chat = Courtesy {
+        sent_first: SentFirst::First,
+        ..Courtesy::default()
+    };
+    let courtesy = courtesy::read(section, zone, chat);
+    let shared = ntfy::shared(section, ntfy::shown(section), courtesy);
     let service = Service::Webhook(Webhook {
         url: url?,
         headers: headers

@@ -11,16 +11,18 @@ use tracing::{error, info, warn};
 use super::{
     backoff,
     engine::Engine,
+    fallback,
+    gate::{self, Gate, Gates},
     notices::{Notice, Why, tidings},
     outbox,
     parcel::Parcel,
     revision::Revision,
 };
 use crate::{
-    config::Job,
-    ledger::{Completed, NewNotice, Outcome, Owed},
+    config::{Job, Target},
+    ledger::{Claimed, Claiming, Completed, NewNotice, Outcome, Owed, Visitor, Waits},
     model::{Language, RunId, Timestamp, from_ms},
-    push::{Disposition, Message, PushError},
+    push::{Client, Disposition, Message, PushError, Receipt, Sighting},
 };
 
 /// ntfy's apps sort by whole seconds: parts sent within one could show in any order.
@@ -39,15 +41,27 @@ pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
         // Read before the ledger too: what the last run left is seen below.
         let last = engine.stop.is_stopping() && engine.runs_over.is_cancelled();
         let now = engine.clock.now();
-        for target in engine.ledger.due_targets(now).await? {
+        let look_again = fallback::look(&engine, now).await?;
+        let due = due_at(&engine, now).await?;
+        for (target, _) in due.iter().filter(|(_, at)| *at <= now) {
             if !engine.stop.is_interrupting() && busy.insert(target.clone()) {
-                workers.spawn(serve(engine.clone(), target));
+                workers.spawn(serve(engine.clone(), target.clone()));
             }
         }
-        if last && workers.is_empty() && !all_but_due(&engine, now).await? {
+        // The next part of an answer follows soon: it is not left for the next start.
+        let next = due.iter().map(|(_, at)| *at).min();
+        let is_near = next.is_some_and(|next| next <= now + BETWEEN_PARTS);
+        if last && workers.is_empty() && (engine.stop.is_interrupting() || !is_near) {
             return Ok(());
         }
-        let wake = wake_at(&engine, now, &busy).await?;
+        // What is due stays due while it is sent, and when nothing is sent any more.
+        let waits = due.iter().filter(|(target, _)| !busy.contains(target));
+        let waits = waits.map(|(_, at)| *at).chain(look_again);
+        let idle = now + IDLE;
+        let wake = match engine.stop.is_interrupting() {
+            true => idle,
+            false => waits.fold(idle, Timestamp::min),
+        };
         tokio::select! {
             Some(ended) = workers.join_next() => {
                 let (target, result) = ended.context("sending to a target died: please report this")?;
@@ -61,27 +75,18 @@ pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
     }
 }
 
-/// The next part of an answer follows this soon: it is not left for the next start.
-async fn all_but_due(engine: &Engine, now: Timestamp) -> anyhow::Result<bool> {
-    if engine.stop.is_interrupting() {
-        return Ok(false);
+/// The targets that are owed something, and when each may be sent it.
+async fn due_at(engine: &Engine, now: Timestamp) -> anyhow::Result<Vec<(String, Timestamp)>> {
+    let next = engine.ledger.next_by_target().await?;
+    if next.is_empty() {
+        return Ok(next);
     }
-    let next = engine.ledger.next_delivery_at().await?;
-    Ok(next.is_some_and(|next| next <= now + BETWEEN_PARTS))
-}
-
-async fn wake_at(
-    engine: &Engine,
-    now: Timestamp,
-    busy: &HashSet<String>,
-) -> anyhow::Result<Timestamp> {
-    let idle = now + IDLE;
-    // What is due stays due when nothing is sent any more.
-    if !busy.is_empty() || engine.stop.is_interrupting() {
-        return Ok(idle);
-    }
-    let next = engine.ledger.next_delivery_at().await?;
-    Ok(next.map_or(idle, |next| next.min(idle)))
+    let (gates, revision) = (Gates::read(engine).await?, engine.revision());
+    let opens = |(target, at): (String, Timestamp)| {
+        let opens_at = gates.opens_at(&revision, &target, now);
+        (target, at.max(opens_at))
+    };
+    Ok(next.into_iter().map(opens).collect())
 }
 
 /// Sends everything that one target is owed now.
@@ -130,13 +135,28 @@ pub async fn deliver_run(
 
 /// One delivery: claim, POST, outcome. False: nothing is owed to the target now.
 async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::Result<bool> {
-    let claim = || {
-        let (now, lease_until) = (engine.clock.now(), engine.lease_until());
-        engine
-            .ledger
-            .claim_delivery(target, of, engine.owner.as_str(), now, lease_until)
+    let revision = engine.revision();
+    let known = revision.target(target).map(|(target, _)| target.as_ref());
+    let now = engine.clock.now();
+    // What was asked for by hand is not held at night.
+    if of.is_none() && known.is_some_and(|target| gate::quiet_until(target, now).is_some()) {
+        return Ok(false);
+    }
+    let gate = known.map(|target| Gate::of(target, now));
+    let admit = |visitor: &Visitor, logins: Option<&Visitor>| match &gate {
+        Some(gate) => gate.admit(visitor, logins),
+        None => Ok(visitor.clone()),
     };
-    let Some(Some(owed)) = engine.persist(claim).await? else {
+    let admission = gate.as_ref().map(|gate| gate.admission(&admit));
+    let claiming = Claiming {
+        target,
+        of,
+        owner: engine.owner.as_str(),
+        now,
+        lease_until: engine.lease_until(),
+    };
+    let claim = || engine.ledger.claim_delivery(&claiming, admission.as_ref());
+    let Some(Claimed::Owed(owed)) = engine.persist(claim).await? else {
         return Ok(false);
     };
     let outcome = send(engine, &owed).await;
@@ -147,6 +167,7 @@ async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::
     };
     match engine.persist(write).await {
         Ok(completed) => {
+            tell_of_target(engine, &owed, &outcome).await?;
             // Whoever asked by hand reads it on the terminal.
             if let Some(completed) = completed.flatten().filter(|_| !engine.tries_once) {
                 log_completed(&completed);
@@ -164,12 +185,34 @@ async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::
     Ok(true)
 }
 
+/// A server that lets nothing through for long is told of, and that it does again.
+async fn tell_of_target(engine: &Engine, owed: &Owed, outcome: &Outcome) -> anyhow::Result<()> {
+    let target = Arc::from(owed.target.as_str());
+    let notice = match outcome {
+        // A pace is no trouble.
+        Outcome::Again {
+            waits: Waits::Visitor(hold),
+            ..
+        } if hold.spent_until.is_none() => Notice::TargetHeld {
+            target,
+            until: hold.until,
+            error: hold.why.clone(),
+        },
+        Outcome::Delivered { .. } if owed.number > 1 => Notice::TargetBack { target },
+        _ => return Ok(()),
+    };
+    match engine.tries_once {
+        true => Ok(()),
+        false => Ok(engine.tell(notice).await?),
+    }
+}
+
 async fn send(engine: &Engine, owed: &Owed) -> Outcome {
     let revision = engine.revision();
     let job = owed.job.as_deref().and_then(|job| revision.job(job));
     let give_up = |error: String| {
         let now = engine.clock.now();
-        failed(engine, &revision, owed, error, false, now)
+        failed(engine, &revision, owed, error, (false, false), now)
     };
     let Some((target, client)) = revision.target(&owed.target) else {
         return give_up(format!(
@@ -186,34 +229,69 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
     }
     parcel.message.sequence_id = Some(owed.sequence_id.clone());
     let (language, now) = (revision.config.language, engine.clock.now());
+    if gate::is_hushed(target, now) {
+        parcel.hush();
+    }
     if let Some(line) = job.and_then(|job| late_line(language, job, owed, now)) {
         parcel.begin_with(&line);
     }
     let pushed = tokio::select! {
-        pushed = parcel.push(client, target, owed) => pushed,
+        pushed = push(client, target, owed, &parcel, now) => pushed,
         () = engine.stop.interrupting() => return interrupted(engine),
     };
     let now = engine.clock.now();
     match pushed {
         Ok(receipt) => Outcome::Delivered {
+            no_sequence: target.ntfy().is_some() && receipt.sequence_id.is_none(),
             receipt: receipt.id,
             back: back(engine, &revision, owed, now),
             next_part_at: now + BETWEEN_PARTS,
         },
         Err(error) => match parcel.instead_after(&error) {
-            Some(messages) => without_file(owed, messages, &error, now),
-            None => refused(engine, &revision, owed, &error, now),
+            Some(messages) => without_file(owed, target, messages, &error, now),
+            None => refused(engine, &revision, target, owed, &error, now),
         },
     }
 }
 
+/// Sends a message; one that may be there already is looked for first.
+async fn push(
+    client: &Client,
+    target: &Target,
+    owed: &Owed,
+    parcel: &Parcel,
+    now: Timestamp,
+) -> Result<Receipt, PushError> {
+    let since = owed.unknown_since().filter(|_| target.ntfy().is_some());
+    if let Some(since) = since {
+        let age = (now - since).to_std().unwrap_or_default();
+        let topic = &parcel.message.topic;
+        let sighting = client.sighting(target, topic, &owed.sequence_id, age);
+        if let Sighting::There(receipt) = sighting.await? {
+            info!(
+                target = &*target.name,
+                run = owed.run_id,
+                "the message is there: it is not sent again"
+            );
+            return Ok(receipt);
+        }
+    }
+    parcel.push(client, target, owed).await
+}
+
 /// Nothing of an answer is lost where its file is not taken: it goes out in parts.
-fn without_file(owed: &Owed, messages: &[Message], error: &PushError, now: Timestamp) -> Outcome {
+fn without_file(
+    owed: &Owed,
+    target: &Target,
+    messages: &[Message],
+    error: &PushError,
+    now: Timestamp,
+) -> Outcome {
     let (job, run, parts) = (&owed.job, owed.run_id, messages.len());
     info!(job, run, parts, %error, "the file is not taken: the answer goes out in parts");
     Outcome::Instead {
         error: format!("the file is not taken, so the answer goes out in parts: {error}"),
-        parts: outbox::in_parts(owed, messages, now),
+        parts: outbox::in_parts(owed, target, messages, now),
     }
 }
 
@@ -229,6 +307,7 @@ fn interrupted(engine: &Engine) -> Outcome {
         error: "cut off by the stop signal".to_owned(),
         unknown: true,
         at: engine.clock.now(),
+        waits: Waits::Target,
     }
 }
 
@@ -236,6 +315,7 @@ fn interrupted(engine: &Engine) -> Outcome {
 fn refused(
     engine: &Engine,
     revision: &Revision,
+    target: &Target,
     owed: &Owed,
     error: &PushError,
     now: Timestamp,
@@ -244,6 +324,8 @@ fn refused(
     let not_before = match error.disposition(now) {
         Disposition::Retry { not_before } => Some(not_before),
         Disposition::Ambiguous => Some(now),
+        // The fallback takes it first.
+        Disposition::GiveUp if error.is_about_the_target() => gate::after_fallback(target, now),
         Disposition::GiveUp => None,
     };
     let at = not_before.and_then(|not_before| {
@@ -255,17 +337,31 @@ fn refused(
             backoff::roll(),
         )
     });
-    let error = error.to_string();
     let (job, run, part, attempt) = (&owed.job, owed.run_id, owed.part, owed.number);
     let Some(at) = at else {
-        return failed(engine, revision, owed, error, unknown, now);
+        let is_target = error.is_about_the_target();
+        return failed(
+            engine,
+            revision,
+            owed,
+            error.to_string(),
+            (unknown, is_target),
+            now,
+        );
     };
+    let waits = gate::waits(target, error, attempt, at);
+    let error = error.to_string();
     let next_attempt_at = shown(at);
     warn!(
         job,
         run, part, attempt, next_attempt_at, error, "pushing failed"
     );
-    Outcome::Again { error, unknown, at }
+    Outcome::Again {
+        error,
+        unknown,
+        at,
+        waits,
+    }
 }
 
 /// The end of a delivery, with a notice; whoever asked by hand reads it on the terminal instead.
@@ -274,7 +370,7 @@ fn failed(
     revision: &Revision,
     owed: &Owed,
     error: String,
-    unknown: bool,
+    (unknown, is_target): (bool, bool),
     now: Timestamp,
 ) -> Outcome {
     let mut notice = None;
@@ -294,6 +390,7 @@ fn failed(
     Outcome::Failed {
         error,
         unknown,
+        is_target,
         notice: notice.map(|notice| tidings(&revision.config, notice, now)),
     }
 }
@@ -391,6 +488,7 @@ mod tests {
             target: "phone".to_owned(),
             part: 1,
             parts: 1,
+            turn: 1,
             sequence_id: "pc-1".to_owned(),
             message,
             bytes: 1,

@@ -62,6 +62,40 @@ pub fn messages(language: Language, job: &Job, target: &Target, answer: &Answer)
     }
 }
 
+/// The messages of an answer that was composed for another target, below a line of ours.
+pub(super) fn anew(
+    language: Language,
+    job: &Job,
+    target: &Target,
+    head: &str,
+    parcels: &[Parcel],
+) -> Vec<Parcel> {
+    let whole = |text: fn(&Parcel) -> String| {
+        let texts: Vec<String> = parcels.iter().map(text).collect();
+        texts.join("\n\n")
+    };
+    let text = whole(|parcel| match parcel.instead.as_slice() {
+        [] => parcel.message.message.clone(),
+        // The parts that stand for a file.
+        parts => {
+            let texts: Vec<&str> = parts.iter().map(|part| &*part.message).collect();
+            texts.join("\n\n")
+        }
+    });
+    let look = Look {
+        notification: job.notification.or(&target.notification),
+        markdown: parcels.iter().any(|parcel| parcel.message.markdown),
+        raw_tags: target.webhook().is_some(),
+    };
+    let limits = SplitLimits {
+        max_bytes: room(target),
+        max_parts: target.max_parts,
+    };
+    let title = look.notification.title.as_deref();
+    let text = format!("{head}\n{text}");
+    self::parcels(look.messages(render::split(&text, title, &limits, language)))
+}
+
 /// For a webhook that shows Markdown it is the Markdown that is cut, and each part's text made of it.
 fn by_markdown(
     look: &Look,

@@ -12,13 +12,16 @@ mod conversation;
 mod deliver;
 mod desk;
 mod engine;
+mod fallback;
 mod filled;
 #[cfg(test)]
 mod fixture;
+mod gate;
 mod housekeeping;
 mod messages;
 mod notices;
 mod outbox;
+mod pace;
 mod parcel;
 mod planner;
 mod reload;

@@ -4,14 +4,15 @@ use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 
 use super::{
+    gate,
     messages::{messages, parcels},
     parcel::Parcel,
     words,
 };
 use crate::{
     ask::Answer,
-    config::{Config, Job, Target},
-    ledger::{Claim, NewDelivery, Owed},
+    config::{Config, Job, SentFirst, Target},
+    ledger::{Claim, Moving, NewDelivery, Owed},
     model::{Language, Timestamp, to_ms},
     push::Message,
 };
@@ -87,11 +88,11 @@ pub(super) fn compose(
     answer: &Answer,
     now: Timestamp,
 ) -> Vec<NewDelivery> {
-    let give_up_at = now + job.push_retry_for;
     targets(config, job)
         .flat_map(|target| {
+            let give_up_at = gate::give_up_at(target, now, job.push_retry_for);
             let parcels = messages(config.language, job, target, answer);
-            owed("answer", run, &target.name, parcels, now, give_up_at)
+            owed("answer", run, target, parcels, now, give_up_at)
         })
         .collect()
 }
@@ -99,12 +100,34 @@ pub(super) fn compose(
 /// The deliveries of the messages that go out instead of one whose file is not taken; the first
 /// takes its place.
 #[must_use]
-pub(super) fn in_parts(owed_now: &Owed, messages: &[Message], now: Timestamp) -> Vec<NewDelivery> {
+pub(super) fn in_parts(
+    owed_now: &Owed,
+    target: &Target,
+    messages: &[Message],
+    now: Timestamp,
+) -> Vec<NewDelivery> {
     let Some(run) = RunKey::of_owed(owed_now) else {
         return Vec::new();
     };
-    let (parcels, give_up_at) = (parcels(messages.to_vec()), owed_now.give_up_at());
-    owed("answer", &run, &owed_now.target, parcels, now, give_up_at)
+    let parcels = parcels(messages.to_vec());
+    owed("answer", &run, target, parcels, now, owed_now.give_up_at())
+}
+
+/// The deliveries of an answer that goes to another target than the one it was for.
+#[must_use]
+pub(super) fn handed_over(
+    moving: &Moving,
+    target: &Target,
+    parcels: Vec<Parcel>,
+    now: Timestamp,
+    give_up_at: Timestamp,
+) -> Vec<NewDelivery> {
+    let run = RunKey {
+        job: moving.job.clone(),
+        scheduled_at: moving.scheduled_at(),
+        trigger: moving.trigger.clone(),
+    };
+    owed("answer", &run, target, parcels, now, give_up_at)
 }
 
 /// The line that a late push begins with; None: it is in time, or was asked for by hand.
@@ -138,7 +161,7 @@ fn targets<'a>(config: &'a Config, job: &'a Job) -> impl Iterator<Item = &'a Tar
 fn owed(
     kind: &'static str,
     run: &RunKey,
-    target: &str,
+    target: &Target,
     parcels: Vec<Parcel>,
     now: Timestamp,
     give_up_at: Timestamp,
@@ -147,10 +170,14 @@ fn owed(
     (parcels.into_iter().zip(1..))
         .map(|(parcel, part)| NewDelivery {
             kind,
-            target: target.to_owned(),
+            target: target.name.to_string(),
             part,
             parts,
-            sequence_id: run.sequence_id(kind, target, usize::try_from(part).unwrap_or(0)),
+            turn: match target.courtesy.sent_first {
+                SentFirst::First => part,
+                SentFirst::Last => parts + 1 - part,
+            },
+            sequence_id: run.sequence_id(kind, &target.name, usize::try_from(part).unwrap_or(0)),
             bytes: i64::try_from(parcel.message.message.len()).unwrap_or(i64::MAX),
             message: serde_json::to_string(&parcel).unwrap_or_default(),
             next_at: now,

@@ -75,6 +75,13 @@ impl Parcel {
         }
     }
 
+    /// Lets it come without a sound: low is the highest priority that makes none.
+    pub(super) fn hush(&mut self) {
+        const LOW: u8 = 2;
+        let priority = &mut self.message.priority;
+        *priority = Some(priority.map_or(LOW, |priority| priority.min(LOW)));
+    }
+
     /// Puts a line of promptcron's own above its text.
     pub(super) fn begin_with(&mut self, line: &str) {
         self.message.message = format!("{line}\n{}", self.message.message);

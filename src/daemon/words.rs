@@ -33,3 +33,11 @@ pub(super) fn late(language: Language, due: &str, sent: &str) -> String {
         Language::Zh => format!("（原定 {due}，实际 {sent} 发送）"),
     }
 }
+
+/// Above an answer that a fallback gets.
+pub(super) fn instead_of(language: Language, target: &str) -> String {
+    match language {
+        Language::En => format!("(for {target}, which cannot be reached)"),
+        Language::Zh => format!("（本应发往 {target}，但目前无法送达）"),
+    }
+}

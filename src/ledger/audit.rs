@@ -71,9 +71,9 @@ const CONTRADICTIONS: [(&str, &str); 15] = [
         "is delivered, with a delivery that is not",
         "select job, run_id from run where state = 'delivered' and (
              exists (select 1 from delivery d where d.run_id = run.run_id
-                         and d.kind = 'answer' and d.state <> 'delivered')
+                         and d.kind = 'answer' and d.state not in ('delivered', 'moved'))
              or not exists (select 1 from delivery d where d.run_id = run.run_id
-                         and d.kind = 'answer'))",
+                         and d.kind = 'answer' and d.state = 'delivered'))",
     ),
     (
         "has ended and owes a delivery",

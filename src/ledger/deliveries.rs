@@ -3,7 +3,7 @@
 
 use sqlx::{FromRow, QueryBuilder, SqliteConnection};
 
-use super::{Ledger, Result};
+use super::{Ledger, Result, Visitor, visitors};
 use crate::model::{RunId, Timestamp, Trigger, from_ms, to_ms};
 
 /// A message part that will be owed.
@@ -17,6 +17,8 @@ pub struct NewDelivery {
     pub part: i64,
     /// How many parts this target gets.
     pub parts: i64,
+    /// Its place in the order in which they are sent, from 1.
+    pub turn: i64,
     /// Stable for run, target and part: a second copy replaces the first on the phone.
     pub sequence_id: String,
     /// The message as JSON, without topic and credentials: these come from the config.
@@ -54,6 +56,8 @@ pub struct Owed {
     /// The message as JSON.
     pub message: String,
     give_up_at: i64,
+    unknown_since: Option<i64>,
+    pub(super) turn: i64,
     pub(super) fence: i64,
     /// The number of this attempt, from 1.
     #[sqlx(default)]
@@ -73,6 +77,12 @@ impl Owed {
         self.trigger.as_deref() == Some(Trigger::Schedule.as_str())
     }
 
+    /// When it was first sent without an answer, if it was: it may be there.
+    #[must_use]
+    pub fn unknown_since(&self) -> Option<Timestamp> {
+        self.unknown_since.map(from_ms)
+    }
+
     /// When no further attempt is made.
     #[must_use]
     pub fn give_up_at(&self) -> Timestamp {
@@ -87,20 +97,20 @@ macro_rules! sendable {
         "delivery.state = 'owed' and not exists (
              select 1 from delivery before
              where before.target = delivery.target and before.run_id = delivery.run_id
-                 and before.kind = delivery.kind and before.part < delivery.part
+                 and before.kind = delivery.kind and before.turn < delivery.turn
                  and before.state in ('owed', 'sending'))"
     };
 }
 
 /// Nothing of an earlier run is owed to the target: the phone gets one answer after the other, and
-/// after an outage the oldest first. A command that delivers its own run does not queue, nor does a
-/// notice that belongs to no run.
+/// after an outage the oldest first. What the server refuses alone holds up nothing. A command that
+/// delivers its own run does not queue, nor does a notice that belongs to no run.
 macro_rules! in_turn {
     () => {
         "not exists (
              select 1 from delivery ahead
              where ahead.target = delivery.target and ahead.run_id < delivery.run_id
-                 and ahead.state in ('owed', 'sending'))"
+                 and ahead.state in ('owed', 'sending') and ahead.aside = 0)"
     };
 }
 
@@ -112,50 +122,75 @@ const CLAIM: &str = concat!(
     in_turn!(),
     ") and ",
     sendable!(),
-    "    order by run_id, kind, part limit 1)
+    "    order by run_id, kind, turn limit 1)
      returning delivery_id, run_id, kind, target, part, parts, sequence_id, message, give_up_at,
-         fence, (select job from run where run.run_id = delivery.run_id) as job,
+         turn, fence, (select min(started_at) from delivery_attempt a
+             where a.delivery_id = delivery.delivery_id and a.outcome = 'unknown') as unknown_since,
+          (select job from run where run.run_id = delivery.run_id) as job,
          (select scheduled_at from run where run.run_id = delivery.run_id) as scheduled_at,
          (select trigger from run where run.run_id = delivery.run_id) as trigger"
 );
 
-const DUE_TARGETS: &str = concat!(
-    "select distinct target from delivery where next_at <= $1 and ",
+const NEXT_BY_TARGET: &str = concat!(
+    "select target, min(next_at) from delivery where ",
     sendable!(),
     " and ",
-    in_turn!()
+    in_turn!(),
+    " group by target"
 );
 
-const NEXT_AT: &str = concat!(
-    "select min(next_at) from delivery where ",
-    sendable!(),
-    " and ",
-    in_turn!()
-);
+/// Who claims, and what.
+#[derive(Clone, Copy, Debug)]
+pub struct Claiming<'a> {
+    /// The target's name.
+    pub target: &'a str,
+    /// One run's alone.
+    pub of: Option<RunId>,
+    /// Who.
+    pub owner: &'a str,
+    /// When.
+    pub now: Timestamp,
+    /// How long the claim stands.
+    pub lease_until: Timestamp,
+}
+
+/// Tells what is left after one more message, or when it may go out.
+pub type Admit<'a> =
+    dyn Fn(&Visitor, Option<&Visitor>) -> std::result::Result<Visitor, Timestamp> + Sync + 'a;
+
+/// What a target's server grants, and to whom.
+pub struct Admission<'a> {
+    /// The visitor that a message counts for.
+    pub visitor: &'a str,
+    /// Others whose hold counts too.
+    pub also: Option<&'a str>,
+    /// Tells what is left after one more message, or when it may go out.
+    pub admit: &'a Admit<'a>,
+}
+
+/// What there is to send.
+#[derive(Debug)]
+pub enum Claimed {
+    /// This, now.
+    Owed(Box<Owed>),
+    /// Something, and nothing is granted before this instant.
+    Wait(Timestamp),
+    /// Nothing.
+    Nothing,
+}
 
 impl Ledger {
-    /// The targets that are owed something now.
+    /// The targets that are owed something, and when each is due next; what waits for its turn is not.
     ///
     /// # Errors
     /// The ledger could not be read.
-    pub async fn due_targets(&self, now: Timestamp) -> Result<Vec<String>> {
-        sqlx::query_scalar(DUE_TARGETS)
-            .bind(to_ms(now))
+    pub async fn next_by_target(&self) -> Result<Vec<(String, Timestamp)>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(NEXT_BY_TARGET)
             .fetch_all(&self.pool)
             .await
-            .map_err(|error| self.error(error))
-    }
-
-    /// When the next delivery is due; None: nothing is owed but what waits for its turn.
-    ///
-    /// # Errors
-    /// The ledger could not be read.
-    pub async fn next_delivery_at(&self) -> Result<Option<Timestamp>> {
-        let at: Option<i64> = sqlx::query_scalar(NEXT_AT)
-            .fetch_one(&self.pool)
-            .await
             .map_err(|error| self.error(error))?;
-        Ok(at.map(from_ms))
+        let instant = |(target, at)| (target, from_ms(at));
+        Ok(rows.into_iter().map(instant).collect())
     }
 
     /// How many deliveries of a run are not yet over, and when the next of them is due.
@@ -174,23 +209,49 @@ impl Ledger {
         Ok((owed, at.map(from_ms)))
     }
 
-    /// Claims the target's next delivery and begins its attempt; of one run alone where given.
-    /// Durable when it returns: the POST may go out.
+    /// Claims the target's next delivery and begins its attempt, if the server grants it. Durable when it
+    /// returns: the POST may go out.
     ///
     /// # Errors
     /// The ledger could not be written.
     pub async fn claim_delivery(
         &self,
-        target: &str,
-        of: Option<RunId>,
-        owner: &str,
-        now: Timestamp,
-        lease_until: Timestamp,
-    ) -> Result<Option<Owed>> {
+        claiming: &Claiming<'_>,
+        admission: Option<&Admission<'_>>,
+    ) -> Result<Claimed> {
         let mut tx = self.write().await?;
-        let done = claim(&mut tx, target, of, owner, to_ms(now), to_ms(lease_until)).await;
-        self.finish(tx, done).await
+        let done = claim_granted(&mut tx, claiming, admission).await;
+        match done {
+            // What was claimed only to see that there is something goes back.
+            Ok(Claimed::Wait(until)) => {
+                tx.roll_back().await;
+                Ok(Claimed::Wait(until))
+            }
+            done => self.finish(tx, done).await,
+        }
     }
+}
+
+async fn claim_granted(
+    tx: &mut SqliteConnection,
+    claiming: &Claiming<'_>,
+    admission: Option<&Admission<'_>>,
+) -> sqlx::Result<Claimed> {
+    let Some(owed) = claim(tx, claiming).await? else {
+        return Ok(Claimed::Nothing);
+    };
+    if let Some(admission) = admission {
+        let visitor = visitors::visitor(tx, admission.visitor).await?;
+        let also = match admission.also {
+            Some(also) => Some(visitors::visitor(tx, also).await?),
+            None => None,
+        };
+        match (admission.admit)(&visitor, also.as_ref()) {
+            Ok(after) => visitors::spend(tx, admission.visitor, &after).await?,
+            Err(until) => return Ok(Claimed::Wait(until)),
+        }
+    }
+    Ok(Claimed::Owed(Box::new(owed)))
 }
 
 pub(super) async fn insert_deliveries(
@@ -203,7 +264,7 @@ pub(super) async fn insert_deliveries(
         return Ok(());
     }
     QueryBuilder::new(
-        "insert into delivery (run_id, kind, target, part, parts, sequence_id, message, bytes,
+        "insert into delivery (run_id, kind, target, part, parts, turn, sequence_id, message, bytes,
              state, next_at, give_up_at) ",
     )
     .push_values(deliveries, |mut row, new| {
@@ -212,6 +273,7 @@ pub(super) async fn insert_deliveries(
             .push_bind(&new.target)
             .push_bind(new.part)
             .push_bind(new.parts)
+            .push_bind(new.turn)
             .push_bind(&new.sequence_id)
             .push_bind(&new.message)
             .push_bind(new.bytes)
@@ -226,20 +288,14 @@ pub(super) async fn insert_deliveries(
     Ok(())
 }
 
-async fn claim(
-    tx: &mut SqliteConnection,
-    target: &str,
-    of: Option<RunId>,
-    owner: &str,
-    now: i64,
-    lease_until: i64,
-) -> sqlx::Result<Option<Owed>> {
+async fn claim(tx: &mut SqliteConnection, claiming: &Claiming<'_>) -> sqlx::Result<Option<Owed>> {
+    let now = to_ms(claiming.now);
     let claimed: Option<Owed> = sqlx::query_as(CLAIM)
-        .bind(target)
-        .bind(owner)
-        .bind(lease_until)
+        .bind(claiming.target)
+        .bind(claiming.owner)
+        .bind(to_ms(claiming.lease_until))
         .bind(now)
-        .bind(of)
+        .bind(claiming.of)
         .fetch_optional(&mut *tx)
         .await?;
     let Some(mut owed) = claimed else {

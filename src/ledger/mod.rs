@@ -17,6 +17,7 @@ mod jobs;
 mod lock;
 mod looks;
 mod manual;
+mod moving;
 mod notices;
 mod outcomes;
 mod planning;
@@ -26,6 +27,7 @@ mod retention;
 mod runs;
 mod sessions;
 mod tokens;
+mod visitors;
 mod write;
 
 use std::{os::unix::fs::OpenOptionsExt, path::PathBuf, sync::Arc, time::Duration};
@@ -44,21 +46,23 @@ pub use self::{
     backup::Backup,
     beat::Beat,
     conversations::{ConversationRow, TurnRow},
-    deliveries::{NewDelivery, Owed},
+    deliveries::{Admission, Admit, Claimed, Claiming, NewDelivery, Owed},
     error::LedgerError,
     figures::{EndedRun, Outbox},
     history::{AttemptRow, Before, DeliveryRow, HistoryRow, Shown},
     jobs::{JobState, ScheduledJob},
     lock::DaemonLock,
     looks::{Glimpse, LastAnswer, TakenBy, Trouble},
+    moving::Moving,
     notices::{Compose, Gathered, Letter, MissedJob, NewNotice, Standing, Step},
     outcomes::{Answered, AskedRow, Failure, Said, Speak},
     planning::{Cut, NewOccurrence, NewRange, Planning, Skipped},
-    pushed::{Completed, Outcome},
+    pushed::{Completed, Outcome, Waits},
     requests::RequestRow,
     retention::STATES_KEPT,
     runs::{Claim, Taken, UnstartedRun},
     tokens::{LearnedRow, TokenRow},
+    visitors::{Hold, TargetState, Visitor},
 };
 use self::{beginnings::Beginnings, write::Write};
 

@@ -283,7 +283,7 @@ const NOT_BEGUN: &str = "
         and not exists (select 1 from attempt where attempt.run_id = run.run_id)";
 
 /// Instants that were set by a clock that was ahead: `$1` is now, `$2` how far ahead it was.
-const SET_AHEAD: [&str; 5] = [
+const SET_AHEAD: [&str; 7] = [
     "update run set next_attempt_at =
          case when next_attempt_at - $2 > $1 then next_attempt_at - $2 else $1 end
      where state = 'planned' and first_claimed_at is not null and next_attempt_at > $1",
@@ -297,6 +297,9 @@ const SET_AHEAD: [&str; 5] = [
      where state in ('owed', 'sending') and exists (
          select 1 from run where run.run_id = delivery.run_id
              and coalesce(answered_at, finished_at) > $1)",
+    "update visitor set held_until = held_until - $2, full_at = full_at - $2
+     where held_until > $1 or full_at > $1",
+    "update target set failing_since = failing_since - $2 where failing_since > $1",
 ];
 
 async fn pull_back(

@@ -7,6 +7,7 @@ use super::{
     deliveries::{NewDelivery, Owed, insert_deliveries},
     error::fenced,
     notices::{NewNotice, tell_if},
+    visitors::{self, Hold},
 };
 use crate::model::{RunId, RunState, Timestamp, to_ms};
 
@@ -19,10 +20,12 @@ pub enum Outcome {
         receipt: String,
         /// What is over where the run is delivered with it.
         back: Option<NewNotice>,
+        /// The reply shows a server that knows no `sequence_id`.
+        no_sequence: bool,
         /// Spaces a run's parts, so that the phone shows them in order.
         next_part_at: Timestamp,
     },
-    /// To be sent again at an instant, until which the whole target waits.
+    /// To be sent again.
     Again {
         /// Why.
         error: String,
@@ -30,6 +33,8 @@ pub enum Outcome {
         unknown: bool,
         /// When.
         at: Timestamp,
+        /// What waits with it.
+        waits: Waits,
     },
     /// The message is replaced by the answer in parts, because its file is not taken. The first
     /// part takes the row's place, the others join it.
@@ -45,9 +50,22 @@ pub enum Outcome {
         error: String,
         /// True when it may have arrived.
         unknown: bool,
+        /// True where the target takes nothing at all, not this message alone.
+        is_target: bool,
         /// What to tell; said once, however many deliveries of the run fail.
         notice: Option<NewNotice>,
     },
+}
+
+/// What waits with a message that is to be sent again.
+#[derive(Clone, Debug)]
+pub enum Waits {
+    /// The message alone; what is behind it goes past.
+    Alone,
+    /// Everything that its target is owed, so that it goes out in order.
+    Target,
+    /// Everything that counts for the visitor, over all its targets.
+    Visitor(Hold),
 }
 
 /// A run that ended with its last delivery; for the line in the log.
@@ -102,21 +120,29 @@ async fn write_outcome(
         Outcome::Delivered {
             receipt,
             back,
+            no_sequence,
             next_part_at,
         } => {
             end_attempt(tx, owed, "delivered", None, now).await?;
             set_delivered(tx, owed, receipt, now).await?;
             space_next_part(tx, owed, to_ms(*next_part_at)).await?;
-            let completed = complete(tx, owed, now).await?;
+            visitors::fares_well(tx, &owed.target, *no_sequence, now).await?;
+            let completed = complete_with(tx, owed, now).await?;
             let is_delivered = |run: &Completed| run.state == RunState::Delivered.as_str();
             let is_delivered = completed.as_ref().is_some_and(is_delivered);
             tell_if(tx, back.as_ref().filter(|_| is_delivered), now).await?;
             Ok(completed)
         }
-        Outcome::Again { error, unknown, at } => {
+        Outcome::Again {
+            error,
+            unknown,
+            at,
+            waits,
+        } => {
             end_attempt(tx, owed, word(*unknown), Some(error), now).await?;
             set_state(tx, owed, "owed", error).await?;
-            hold_target(tx, &owed.target, to_ms(*at)).await?;
+            visitors::fares_badly(tx, &owed.target, error, now).await?;
+            wait(tx, owed, to_ms(*at), waits, now).await?;
             Ok(None)
         }
         Outcome::Instead { error, parts } => {
@@ -128,13 +154,17 @@ async fn write_outcome(
         Outcome::Failed {
             error,
             unknown,
+            is_target,
             notice,
         } => {
             end_attempt(tx, owed, word(*unknown), Some(error), now).await?;
             set_state(tx, owed, "failed", error).await?;
+            if *is_target {
+                visitors::fares_badly(tx, &owed.target, error, now).await?;
+            }
             // The run fails with it, whatever comes of its other deliveries.
             tell_if(tx, notice.as_ref(), now).await?;
-            complete(tx, owed, now).await
+            complete_with(tx, owed, now).await
         }
     }
 }
@@ -213,7 +243,7 @@ async fn replace(
         return Ok(());
     };
     let changed = sqlx::query(
-        "update delivery set state = 'owed', message = $3, bytes = $4, parts = $5, error = null,
+        "update delivery set state = 'owed', message = $3, bytes = $4, parts = $5, turn = $6, error = null,
              lease_owner = null, lease_until = null
          where delivery_id = $1 and fence = $2",
     )
@@ -222,6 +252,7 @@ async fn replace(
     .bind(&first.message)
     .bind(first.bytes)
     .bind(first.parts)
+    .bind(first.turn)
     .execute(&mut *tx)
     .await?;
     fenced(changed.rows_affected())
@@ -230,14 +261,51 @@ async fn replace(
 async fn space_next_part(tx: &mut SqliteConnection, owed: &Owed, at: i64) -> sqlx::Result<()> {
     sqlx::query(
         "update delivery set next_at = $4
-         where run_id = $1 and target = $2 and part = $3 + 1 and state = 'owed' and next_at < $4",
+         where run_id = $1 and target = $2 and turn = $3 + 1 and state = 'owed' and next_at < $4",
     )
     .bind(owed.run_id)
     .bind(&owed.target)
-    .bind(owed.part)
+    .bind(owed.turn)
     .bind(at)
     .execute(&mut *tx)
     .await?;
+    Ok(())
+}
+
+async fn wait(
+    tx: &mut SqliteConnection,
+    owed: &Owed,
+    at: i64,
+    waits: &Waits,
+    now: i64,
+) -> sqlx::Result<()> {
+    match waits {
+        Waits::Target => hold_target(tx, &owed.target, at).await,
+        Waits::Visitor(hold) => {
+            visitors::hold(tx, hold, now).await?;
+            set_next(tx, owed, now).await
+        }
+        Waits::Alone => {
+            set_next(tx, owed, at).await?;
+            sqlx::query(
+                "update delivery set aside = 1
+                 where run_id = $1 and target = $2 and state = 'owed'",
+            )
+            .bind(owed.run_id)
+            .bind(&owed.target)
+            .execute(&mut *tx)
+            .await?;
+            Ok(())
+        }
+    }
+}
+
+async fn set_next(tx: &mut SqliteConnection, owed: &Owed, at: i64) -> sqlx::Result<()> {
+    sqlx::query("update delivery set next_at = $2 where delivery_id = $1")
+        .bind(owed.delivery_id)
+        .bind(at)
+        .execute(&mut *tx)
+        .await?;
     Ok(())
 }
 
@@ -253,17 +321,27 @@ async fn hold_target(tx: &mut SqliteConnection, target: &str, at: i64) -> sqlx::
     Ok(())
 }
 
-/// Ends the run when no answer of it is owed any more.
-async fn complete(
+/// Ends a delivery's run, where it is an answer and the last one.
+async fn complete_with(
     tx: &mut SqliteConnection,
     owed: &Owed,
     now: i64,
 ) -> sqlx::Result<Option<Completed>> {
-    let Some(run_id) = owed.run_id.filter(|_| owed.kind == "answer") else {
-        return Ok(None);
-    };
+    match owed.run_id.filter(|_| owed.kind == "answer") {
+        Some(run_id) => complete(tx, run_id, now).await,
+        None => Ok(None),
+    }
+}
+
+/// Ends the run when no answer of it is owed any more.
+pub(super) async fn complete(
+    tx: &mut SqliteConnection,
+    run_id: RunId,
+    now: i64,
+) -> sqlx::Result<Option<Completed>> {
     let states: Vec<String> = sqlx::query_scalar(
-        "select state from delivery where run_id = $1 and kind = 'answer' order by target, part",
+        "select state from delivery where run_id = $1 and kind = 'answer' and state <> 'moved'
+         order by target, part",
     )
     .bind(run_id)
     .fetch_all(&mut *tx)

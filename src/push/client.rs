@@ -113,8 +113,18 @@ impl Client {
 
     /// Reads one of ntfy's JSON pages below the server's root.
     pub(super) async fn get(&self, target: &Target, path: &str) -> Result<Reply, PushError> {
+        self.get_up_to(target, path, MAX_REPLY_BYTES).await
+    }
+
+    /// The same with a bound of its own.
+    pub(super) async fn get_up_to(
+        &self,
+        target: &Target,
+        path: &str,
+        most: usize,
+    ) -> Result<Reply, PushError> {
         let url = address(target, path)?;
-        let sent = send(target, self.http.request(Method::GET, url)).await;
+        let sent = send_up_to(target, self.http.request(Method::GET, url), most).await;
         // Reading has no effect that could be in doubt.
         sent.map_err(PushError::certain)
     }
@@ -130,6 +140,14 @@ fn address(target: &Target, path: &str) -> Result<Url, PushError> {
 
 /// A request to ntfy, with the target's credentials.
 async fn send(target: &Target, request: RequestBuilder) -> Result<Reply, PushError> {
+    send_up_to(target, request, MAX_REPLY_BYTES).await
+}
+
+async fn send_up_to(
+    target: &Target,
+    request: RequestBuilder,
+    most: usize,
+) -> Result<Reply, PushError> {
     let Some(ntfy) = target.ntfy() else {
         return Err(PushError::new(
             target,
@@ -144,13 +162,21 @@ async fn send(target: &Target, request: RequestBuilder) -> Result<Reply, PushErr
             request.basic_auth(user, Some(password.expose_secret()))
         }
     };
-    exchange(target, request).await
+    exchange_up_to(target, request, most).await
 }
 
 /// One request as it is, and its reply.
 pub(super) async fn exchange(target: &Target, request: RequestBuilder) -> Result<Reply, PushError> {
+    exchange_up_to(target, request, MAX_REPLY_BYTES).await
+}
+
+async fn exchange_up_to(
+    target: &Target,
+    request: RequestBuilder,
+    most: usize,
+) -> Result<Reply, PushError> {
     let response = request.send().await.map_err(|e| lost(target, e))?;
-    read(target, response).await
+    read(target, response, most).await
 }
 
 /// What an error of the transport means for the message.
@@ -175,7 +201,7 @@ fn root_cause(error: &dyn Error) -> String {
     cause.to_string()
 }
 
-async fn read(target: &Target, mut response: Response) -> Result<Reply, PushError> {
+async fn read(target: &Target, mut response: Response, most: usize) -> Result<Reply, PushError> {
     let status = response.status();
     let text_of = |name| -> Option<String> {
         let value = response.headers().get(name)?;
@@ -191,8 +217,8 @@ async fn read(target: &Target, mut response: Response) -> Result<Reply, PushErro
             Err(e) if status.is_success() => return Err(lost(target, e)),
             Err(_) => break,
         }
-        if body.len() >= MAX_REPLY_BYTES {
-            body.truncate(MAX_REPLY_BYTES);
+        if body.len() >= most {
+            body.truncate(most);
             break;
         }
     }

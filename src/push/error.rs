@@ -205,6 +205,22 @@ impl PushError {
         )
     }
 
+    /// Whether the server answers and refuses this message as an accident of its own: 500 and the like, but
+    /// for those of a gateway whose server is away.
+    #[must_use]
+    pub fn is_about_the_message(&self) -> bool {
+        self.kind == Kind::ServerError && !matches!(self.status, Some(502..=504))
+    }
+
+    /// Whether no message at all would be taken: the target itself is wrong, not what is sent.
+    #[must_use]
+    pub fn is_about_the_target(&self) -> bool {
+        !matches!(
+            self.kind,
+            Kind::BadRequest | Kind::TooLarge | Kind::BecameFile | Kind::ServerError
+        )
+    }
+
     /// Whether it may be the file beside a message that is not taken, so that the text alone may pass.
     ///
     /// Servers without attachments (40014), their limits of size (413) and of traffic (42905), and

@@ -10,6 +10,7 @@ mod file;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod health;
+mod lookup;
 mod message;
 mod reply;
 mod webhook;
@@ -18,5 +19,6 @@ pub use client::Client;
 pub use error::{Disposition, Kind, PushError};
 pub use file::File;
 pub use health::{Account, Health};
+pub use lookup::Sighting;
 pub use message::{Action, Message};
 pub use reply::Receipt;

@@ -10,6 +10,7 @@ mod jitter;
 mod pattern;
 mod patterns;
 mod plan;
+mod quiet;
 mod stored;
 mod text;
 mod upcoming;
@@ -29,6 +30,7 @@ pub use self::{
         CatchUp, GRACE, MOST_CAUGHT_UP, Misfires, Missed, Plan, Planned, Range, Span, pass_over,
         plan,
     },
+    quiet::Quiet,
     upcoming::upcoming,
 };
 

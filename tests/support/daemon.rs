@@ -26,7 +26,10 @@ use promptcron::{
     model::Timestamp,
 };
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection, Row as _, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteRow},
+};
 use tempfile::TempDir;
 
 use crate::{ai::FakeOpenai, ntfy::FakeNtfy};
@@ -248,6 +251,18 @@ impl Place {
                 .await;
             ledger.close().await.unwrap();
             value.unwrap()
+        })
+    }
+
+    /// A column of texts or numbers from the ledger's file.
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        block_on(async {
+            let mut ledger = self.connect().await;
+            let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut ledger).await;
+            ledger.close().await.unwrap();
+            // SQLite gives a number as text where text is asked for.
+            let text = |row: &SqliteRow| row.get_unchecked(0);
+            rows.unwrap().iter().map(text).collect()
         })
     }
 

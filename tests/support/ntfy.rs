@@ -178,6 +178,15 @@ impl FakeNtfy {
         requests
     }
 
+    /// The polls among them.
+    pub fn polls(&self) -> usize {
+        let requests = self.requests();
+        let polls = requests
+            .iter()
+            .filter(|request| request.line().contains("/json?poll=1"));
+        polls.count()
+    }
+
     /// What a topic holds, oldest first.
     pub fn messages(&self, topic: &str) -> Vec<Map<String, Value>> {
         let mut messages = self.shared.state().messages.clone();
@@ -417,7 +426,7 @@ impl Shared {
     }
 }
 
-/// A topic's messages as lines of JSON, since an id, a Unix time, or all.
+/// A topic's messages as lines of JSON, since an id, a Unix time, an age in seconds, or all.
 fn poll(state: &State, topic: &str, query: &str) -> String {
     let since = query
         .split('&')
@@ -432,6 +441,12 @@ fn poll(state: &State, topic: &str, query: &str) -> String {
     if known {
         let after = wanted.iter().position(|message| message["id"] == since);
         wanted.drain(..after.map_or(0, |at| at + 1));
+    } else if let Some(age) = since
+        .strip_suffix('s')
+        .and_then(|age| age.parse::<u64>().ok())
+    {
+        let from = rules::unix_now() - age;
+        wanted.retain(|message| message["time"].as_u64() >= Some(from));
     } else if let Ok(from) = since.parse::<u64>() {
         wanted.retain(|message| message["time"].as_u64() >= Some(from));
     }

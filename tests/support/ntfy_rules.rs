@@ -346,7 +346,7 @@ pub fn attached(settings: &Settings, name: &str, size: usize) -> Result<Value, R
     }))
 }
 
-fn unix_now() -> u64 {
+pub fn unix_now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap().as_secs()
 }

@@ -6,6 +6,7 @@ use super::words::Words;
 use crate::{
     config::{Notification, Target},
     daemon::{
+        gate,
         messages::{Look, parcels, room},
         outbox,
     },
@@ -56,11 +57,12 @@ impl<'a> Envelope<'a> {
                 target: self.target.name.to_string(),
                 part: 1,
                 parts: 1,
+                turn: 1,
                 sequence_id: outbox::notice_id(&[id, &self.target.name]),
                 bytes: i64::try_from(parcel.message.message.len()).unwrap_or(i64::MAX),
                 message: serde_json::to_string(&parcel).unwrap_or_default(),
                 next_at: self.now,
-                give_up_at: self.now + self.tried_for,
+                give_up_at: gate::give_up_at(self.target, self.now, self.tried_for),
             },
         })
     }

@@ -1,0 +1,132 @@
+//! Handing what one target is owed over to another.
+
+use sqlx::FromRow;
+
+use super::{
+    Ledger, Result,
+    deliveries::{NewDelivery, insert_deliveries},
+    pushed::complete,
+};
+use crate::model::{RunId, Timestamp, from_ms, to_ms};
+
+/// An answer that a target is owed and nobody is sending.
+#[derive(Clone, Debug)]
+pub struct Moving {
+    /// Its run.
+    pub run_id: RunId,
+    /// The run's job.
+    pub job: String,
+    scheduled_at: i64,
+    /// What made the run.
+    pub trigger: String,
+    /// All its messages for that target as JSON, by part; those that arrived too.
+    pub messages: Vec<String>,
+}
+
+impl Moving {
+    /// The occurrence's nominal instant.
+    #[must_use]
+    pub fn scheduled_at(&self) -> Timestamp {
+        from_ms(self.scheduled_at)
+    }
+}
+
+#[derive(FromRow)]
+struct Row {
+    run_id: RunId,
+    job: String,
+    scheduled_at: i64,
+    trigger: String,
+}
+
+/// An answer of which a part is under way waits until that is over.
+const OWED: &str = "
+    select run_id, job, scheduled_at, trigger from run where run_id in (
+        select run_id from delivery where target = $1 and kind = 'answer' and state = 'owed')
+    and not exists (
+        select 1 from delivery d where d.run_id = run.run_id and d.target = $1
+            and d.kind = 'answer' and d.state = 'sending')
+    order by run_id";
+
+const MOVE: &str = "
+    update delivery set state = 'moved', error = $4, fence = fence + 1, next_at = $3
+    where run_id = $1 and target = $2 and kind = 'answer' and state = 'owed' and not exists (
+        select 1 from delivery d where d.run_id = $1 and d.target = $2
+            and d.kind = 'answer' and d.state = 'sending')";
+
+impl Ledger {
+    /// The answers that a target is owed, the oldest run first.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn to_hand_over(&self, target: &str) -> Result<Vec<Moving>> {
+        let rows: Vec<Row> = sqlx::query_as(OWED)
+            .bind(target)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(error))?;
+        let mut owed = Vec::with_capacity(rows.len());
+        for row in rows {
+            let messages = sqlx::query_scalar(
+                "select message from delivery
+                 where run_id = $1 and target = $2 and kind = 'answer' order by part",
+            )
+            .bind(row.run_id)
+            .bind(target)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(error))?;
+            owed.push(Moving {
+                run_id: row.run_id,
+                job: row.job,
+                scheduled_at: row.scheduled_at,
+                trigger: row.trigger,
+                messages,
+            });
+        }
+        Ok(owed)
+    }
+
+    /// Ends what a run owes to one target, and owes it to another instead, unless that one has or gets
+    /// the answer anyway. False: meanwhile it was sent, or is being sent.
+    ///
+    /// # Errors
+    /// The ledger could not be written.
+    pub async fn hand_over(
+        &self,
+        moving: &Moving,
+        from: &str,
+        to: &str,
+        deliveries: &[NewDelivery],
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let done = async {
+            let moved = sqlx::query(MOVE)
+                .bind(moving.run_id)
+                .bind(from)
+                .bind(to_ms(now))
+                .bind(format!("{from} could not be reached: handed over to {to}"))
+                .execute(&mut *tx)
+                .await?;
+            if moved.rows_affected() == 0 {
+                return Ok(false);
+            }
+            let has_it: bool = sqlx::query_scalar(
+                "select exists (select 1 from delivery where run_id = $1 and target = $2
+                     and kind = 'answer' and state <> 'moved')",
+            )
+            .bind(moving.run_id)
+            .bind(to)
+            .fetch_one(&mut *tx)
+            .await?;
+            if !has_it {
+                insert_deliveries(&mut tx, Some(moving.run_id), deliveries, to_ms(now)).await?;
+            }
+            complete(&mut tx, moving.run_id, to_ms(now)).await?;
+            Ok(true)
+        };
+        let done = done.await;
+        self.finish(tx, done).await
+    }
+}
