@@ -125,6 +125,7 @@ fn failed(notice: NewNotice) -> Outcome {
         error: "HTTP 413".to_owned(),
         unknown: false,
         is_target: false,
+        hold: None,
         notice: Some(notice),
     }
 }

@@ -224,6 +224,24 @@ fn a_hold_counts_for_all_targets_of_the_visitor_and_outlives_the_daemon() {
 }
 
 #[test]
+fn a_hold_stands_though_the_message_that_met_it_is_given_up() {
+    let job = JOB.replace("name = ", "push_retry_for = \"1s\"\nname = ");
+    let world = answering(World::new(&job));
+    world.ntfy.fail(1, Fault::Code(42909));
+    let ran = world.run(&["once", "gold", "--wait", "25s"]);
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(outbox(&world), "failed -> failed");
+    assert_eq!(
+        world.number("select count(*) from visitor where held_until is not null"),
+        1
+    );
+    // The next one waits for what the server asked for.
+    world.run(&["once", "gold", "--wait", "100ms"]);
+    assert_eq!(world.ntfy.publishes().len(), 1);
+    world.audit();
+}
+
+#[test]
 fn wrong_logins_hold_what_has_credentials_and_nothing_else() {
     let targets = "[ntfy.phone]\nserver = \"NTFY\"\ntopic = \"gold\"\ntoken = \"tk_1\"\n\
                    [ntfy.open]\nserver = \"NTFY\"\ntopic = \"open\"\n";

@@ -1,7 +1,10 @@
 //! The deliverer's loop: sends what is owed, each target on its own, in order. The attempt is in
 //! the ledger before the POST, its outcome after; nothing here asks the AI again.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use chrono::TimeDelta;
@@ -20,7 +23,7 @@ use super::{
 };
 use crate::{
     config::{Job, Target},
-    ledger::{Claimed, Claiming, Completed, NewNotice, Outcome, Owed, Visitor, Waits},
+    ledger::{Claimed, Claiming, Completed, Hold, NewNotice, Outcome, Owed, Visitor, Waits},
     model::{Language, RunId, Timestamp, from_ms},
     push::{Client, Disposition, Message, PushError, Receipt, Sighting},
 };
@@ -92,7 +95,9 @@ async fn due_at(engine: &Engine, now: Timestamp) -> anyhow::Result<Vec<(String, 
 /// Sends everything that one target is owed now.
 async fn serve(engine: Arc<Engine>, target: String) -> (String, anyhow::Result<()>) {
     let result = async {
-        while !engine.stop.is_interrupting() && send_next(&engine, &target, None).await? {}
+        while !engine.stop.is_interrupting()
+            && matches!(send_next(&engine, &target, None).await?, Next::Sent)
+        {}
         Ok(())
     };
     let result = result.await;
@@ -110,22 +115,28 @@ pub async fn deliver_run(
     until: Timestamp,
 ) -> anyhow::Result<bool> {
     loop {
+        let mut granted: HashMap<&str, Timestamp> = HashMap::new();
         for target in targets {
-            while !engine.stop.is_interrupting() && send_next(engine, target, Some(run_id)).await? {
+            while !engine.stop.is_interrupting() {
+                match send_next(engine, target, Some(run_id)).await? {
+                    Next::Sent => {}
+                    Next::Nothing => break,
+                    Next::Wait(at) => {
+                        granted.insert(target, at);
+                        break;
+                    }
+                }
             }
         }
-        let (owed, next) = engine.ledger.owed_of(run_id).await?;
+        let owed = engine.ledger.owed_of(run_id).await?;
         let now = engine.clock.now();
-        if owed == 0 {
+        if owed.is_empty() {
             return Ok(true);
         }
         if now >= until || engine.stop.is_stopping() {
             return Ok(false);
         }
-        let wake = next
-            .unwrap_or(now)
-            .max(now + TimeDelta::milliseconds(50))
-            .min(until);
+        let wake = wake(&owed, &granted, now).min(until);
         tokio::select! {
             () = engine.clock.sleep_until(wake) => {}
             () = engine.stop.stopping() => {}
@@ -133,18 +144,44 @@ pub async fn deliver_run(
     }
 }
 
-/// One delivery: claim, POST, outcome. False: nothing is owed to the target now.
-async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::Result<bool> {
+/// When to look again: what is owed to a target is sent when it is due and its server grants it.
+fn wake(
+    owed: &[(String, Timestamp)],
+    granted: &HashMap<&str, Timestamp>,
+    now: Timestamp,
+) -> Timestamp {
+    let at = |(target, due): &(String, Timestamp)| {
+        let granted = granted.get(&**target).copied();
+        granted.map_or(*due, |granted| granted.max(*due))
+    };
+    let next = owed.iter().map(at).min().unwrap_or(now);
+    // A daemon beside the command may be sending it.
+    next.max(now + TimeDelta::milliseconds(50))
+}
+
+/// What came of looking for something to send.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// It was sent, whatever came of it.
+    Sent,
+    /// The server grants nothing before this instant.
+    Wait(Timestamp),
+    /// Nothing is owed to the target now.
+    Nothing,
+}
+
+/// One delivery: claim, POST, outcome.
+async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::Result<Next> {
     let revision = engine.revision();
     let known = revision.target(target).map(|(target, _)| target.as_ref());
     let now = engine.clock.now();
     // What was asked for by hand is not held at night.
     if of.is_none() && known.is_some_and(|target| gate::quiet_until(target, now).is_some()) {
-        return Ok(false);
+        return Ok(Next::Nothing);
     }
     let gate = known.map(|target| Gate::of(target, now));
-    let admit = |visitor: &Visitor, logins: Option<&Visitor>| match &gate {
-        Some(gate) => gate.admit(visitor, logins),
+    let admit = |owed: &Owed, visitor: &Visitor, logins: Option<&Visitor>| match &gate {
+        Some(gate) => gate.admit(owed, visitor, logins),
         None => Ok(visitor.clone()),
     };
     let admission = gate.as_ref().map(|gate| gate.admission(&admit));
@@ -156,8 +193,10 @@ async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::
         lease_until: engine.lease_until(),
     };
     let claim = || engine.ledger.claim_delivery(&claiming, admission.as_ref());
-    let Some(Claimed::Owed(owed)) = engine.persist(claim).await? else {
-        return Ok(false);
+    let owed = match engine.persist(claim).await? {
+        Some(Claimed::Owed(owed)) => owed,
+        Some(Claimed::Wait(at)) => return Ok(Next::Wait(at)),
+        Some(Claimed::Nothing) | None => return Ok(Next::Nothing),
     };
     let outcome = send(engine, &owed).await;
     let write = || {
@@ -182,7 +221,7 @@ async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(true)
+    Ok(Next::Sent)
 }
 
 /// A server that lets nothing through for long is told of, and that it does again.
@@ -193,6 +232,9 @@ async fn tell_of_target(engine: &Engine, owed: &Owed, outcome: &Outcome) -> anyh
         Outcome::Again {
             waits: Waits::Visitor(hold),
             ..
+        }
+        | Outcome::Failed {
+            hold: Some(hold), ..
         } if hold.spent_until.is_none() => Notice::TargetHeld {
             target,
             until: hold.until,
@@ -212,7 +254,7 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
     let job = owed.job.as_deref().and_then(|job| revision.job(job));
     let give_up = |error: String| {
         let now = engine.clock.now();
-        failed(engine, &revision, owed, error, (false, false), now)
+        failed(engine, &revision, owed, End::of_the_message(error), now)
     };
     let Some((target, client)) = revision.target(&owed.target) else {
         return give_up(format!(
@@ -262,7 +304,7 @@ async fn push(
     parcel: &Parcel,
     now: Timestamp,
 ) -> Result<Receipt, PushError> {
-    let since = owed.unknown_since().filter(|_| target.ntfy().is_some());
+    let since = (owed.unknown_since()).filter(|_| gate::looks_first(target, owed));
     if let Some(since) = since {
         let age = (now - since).to_std().unwrap_or_default();
         let topic = &parcel.message.topic;
@@ -307,7 +349,7 @@ fn interrupted(engine: &Engine) -> Outcome {
         error: "cut off by the stop signal".to_owned(),
         unknown: true,
         at: engine.clock.now(),
-        waits: Waits::Target,
+        waits: Waits::Nothing,
     }
 }
 
@@ -339,15 +381,13 @@ fn refused(
     });
     let (job, run, part, attempt) = (&owed.job, owed.run_id, owed.part, owed.number);
     let Some(at) = at else {
-        let is_target = error.is_about_the_target();
-        return failed(
-            engine,
-            revision,
-            owed,
-            error.to_string(),
-            (unknown, is_target),
-            now,
-        );
+        let end = End {
+            error: error.to_string(),
+            unknown,
+            is_target: error.is_about_the_target(),
+            hold: not_before.and_then(|until| gate::hold(target, error, until)),
+        };
+        return failed(engine, revision, owed, end, now);
     };
     let waits = gate::waits(target, error, attempt, at);
     let error = error.to_string();
@@ -364,15 +404,36 @@ fn refused(
     }
 }
 
-/// The end of a delivery, with a notice; whoever asked by hand reads it on the terminal instead.
-fn failed(
-    engine: &Engine,
-    revision: &Revision,
-    owed: &Owed,
+/// Why a delivery ends without having arrived, and what that means for others.
+struct End {
     error: String,
-    (unknown, is_target): (bool, bool),
-    now: Timestamp,
-) -> Outcome {
+    /// It may have arrived.
+    unknown: bool,
+    /// The target takes nothing at all.
+    is_target: bool,
+    hold: Option<Hold>,
+}
+
+impl End {
+    /// The message itself cannot be sent.
+    fn of_the_message(error: String) -> Self {
+        Self {
+            error,
+            unknown: false,
+            is_target: false,
+            hold: None,
+        }
+    }
+}
+
+/// The end of a delivery, with a notice; whoever asked by hand reads it on the terminal instead.
+fn failed(engine: &Engine, revision: &Revision, owed: &Owed, end: End, now: Timestamp) -> Outcome {
+    let End {
+        error,
+        unknown,
+        is_target,
+        hold,
+    } = end;
     let mut notice = None;
     if !engine.tries_once {
         let (job, run, part, attempt) = (&owed.job, owed.run_id, owed.part, owed.number);
@@ -391,6 +452,7 @@ fn failed(
         error,
         unknown,
         is_target,
+        hold,
         notice: notice.map(|notice| tidings(&revision.config, notice, now)),
     }
 }
@@ -526,11 +588,52 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_stop_says_nothing_about_the_target() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = fixture::engine(folder.path(), "", Arc::new(SystemClock)).await;
+        let run_id = owing(&engine, TimeDelta::zero(), empty()).await;
+        let owed = claimed(&engine, run_id).await;
+        let (ledger, now) = (&engine.ledger, engine.clock.now());
+        let cut_off = interrupted(&engine);
+        ledger.delivery_ended(&owed, &cut_off, now).await.unwrap();
+        assert_eq!(ledger.target_states().await.unwrap(), []);
+        let again = claimed(&engine, run_id).await;
+        assert!(again.unknown_since().is_some(), "it is looked for first");
+    }
+
+    async fn claimed(engine: &Engine, run_id: RunId) -> Owed {
+        let claiming = Claiming {
+            target: "phone",
+            of: Some(run_id),
+            owner: engine.owner.as_str(),
+            now: engine.clock.now(),
+            lease_until: engine.lease_until(),
+        };
+        match engine.ledger.claim_delivery(&claiming, None).await {
+            Ok(Claimed::Owed(owed)) => *owed,
+            other => panic!("nothing is owed: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_command_sleeps_until_a_server_grants_what_is_due() {
+        let now: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
+        let after = |seconds| now + TimeDelta::seconds(seconds);
+        let owed = [("phone".to_owned(), now), ("tablet".to_owned(), after(20))];
+        let held = HashMap::from([("phone", after(300))]);
+        assert_eq!(wake(&owed, &held, now), after(20));
+        assert_eq!(wake(&owed[..1], &held, now), after(300));
+        let soon = now + TimeDelta::milliseconds(50);
+        assert_eq!(wake(&owed, &HashMap::new(), now), soon);
+    }
+
+    #[tokio::test]
     async fn a_message_that_cannot_be_read_is_told_of() {
         let folder = tempfile::tempdir().unwrap();
         let engine = fixture::engine(folder.path(), "", Arc::new(SystemClock)).await;
         let run_id = owing(&engine, TimeDelta::zero(), "{".to_owned()).await;
-        assert!(send_next(&engine, "phone", None).await.unwrap());
+        let next = send_next(&engine, "phone", None).await.unwrap();
+        assert_eq!(next, Next::Sent);
         let deliveries = engine.ledger.deliveries(run_id).await.unwrap();
         assert!(deliveries.iter().any(|delivery| delivery.kind == "notice"));
     }

@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use super::{engine::Engine, pace, revision::Revision};
 use crate::{
     config::{Pace, Pacing, QuietMode, Target},
-    ledger::{Admission, Admit, Hold, Visitor, Waits},
+    ledger::{Admission, Admit, Hold, Owed, Visitor, Waits},
     model::Timestamp,
     push::{Kind, PushError},
 };
@@ -65,6 +65,7 @@ impl<'a> Gate<'a> {
     /// What is left after one more message; Err: when it may go out.
     pub(super) fn admit(
         &self,
+        owed: &Owed,
         visitor: &Visitor,
         logins: Option<&Visitor>,
     ) -> Result<Visitor, Timestamp> {
@@ -73,6 +74,7 @@ impl<'a> Gate<'a> {
             _ => Ok(pace::after_one(
                 visitor,
                 &self.target.courtesy.pacing,
+                requests(self.target, owed),
                 self.now,
             )),
         }
@@ -86,6 +88,16 @@ impl<'a> Gate<'a> {
             admit,
         }
     }
+}
+
+/// Servers count requests: one that looks whether the message is there counts too.
+fn requests(target: &Target, owed: &Owed) -> u32 {
+    if looks_first(target, owed) { 2 } else { 1 }
+}
+
+/// Whether a message may be there already, where that can be looked up.
+pub(super) fn looks_first(target: &Target, owed: &Owed) -> bool {
+    target.ntfy().is_some() && owed.unknown_since().is_some()
 }
 
 fn granted_at(
@@ -145,6 +157,14 @@ pub(super) fn waits(target: &Target, error: &PushError, attempt: i64, at: Timest
         Kind::AuthFailures => hold(pace::logins_of(target).unwrap_or_else(visitor), None),
         _ if error.is_about_the_message() && attempt >= ALONE_FROM => Waits::Alone,
         _ => Waits::Target,
+    }
+}
+
+/// What a refusal holds, where no further attempt of the message is made: the next ones wait all the same.
+pub(super) fn hold(target: &Target, error: &PushError, until: Timestamp) -> Option<Hold> {
+    match waits(target, error, 1, until) {
+        Waits::Visitor(hold) => Some(hold),
+        _ => None,
     }
 }
 

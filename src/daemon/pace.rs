@@ -26,11 +26,16 @@ pub(super) fn opens_at(visitor: &Visitor, pacing: &Pacing, now: Timestamp) -> Ti
         .fold(now, Timestamp::max)
 }
 
-/// The same visitor after one more message.
-pub(super) fn after_one(visitor: &Visitor, pacing: &Pacing, now: Timestamp) -> Visitor {
+/// The same visitor after one more message, which takes so many requests.
+pub(super) fn after_one(
+    visitor: &Visitor,
+    pacing: &Pacing,
+    requests: u32,
+    now: Timestamp,
+) -> Visitor {
     let today = midnight(now);
-    let full_at =
-        pace_of(visitor, pacing).map(|pace| spent_until(visitor, &pace, now) + pace.every);
+    let full_at = pace_of(visitor, pacing)
+        .map(|pace| spent_until(visitor, &pace, now) + pace.every * requests);
     Visitor {
         full_at,
         day: Some(today),
@@ -125,7 +130,7 @@ mod tests {
         let mut now = at(from);
         let one = |_| {
             now = opens_at(visitor, pacing, now);
-            *visitor = after_one(visitor, pacing, now);
+            *visitor = after_one(visitor, pacing, 1, now);
             (now - at(0)).num_seconds()
         };
         (0..count).map(one).collect()
@@ -138,6 +143,15 @@ mod tests {
         assert_eq!(sent(&mut visitor, &pacing, 0, 6), [0, 0, 0, 5, 10, 15]);
         // After a rest the whole burst is there again, and the day's seventh is the last.
         assert_eq!(sent(&mut visitor, &pacing, 100, 2), [100, 16 * 3600]);
+    }
+
+    #[test]
+    fn a_look_before_it_is_sent_again_is_spent_too() {
+        let pacing = Pacing::Always(PACE);
+        let mut visitor = after_one(&Visitor::default(), &pacing, 2, at(0));
+        // Of the burst of three one is left; of the day's seven, six.
+        assert_eq!(visitor.sent, 1);
+        assert_eq!(sent(&mut visitor, &pacing, 0, 3), [0, 5, 10]);
     }
 
     #[test]
@@ -179,7 +193,7 @@ mod tests {
             let (mut visitor, mut now, mut times) = (Visitor::default(), at(0), Vec::new());
             for gap in gaps {
                 now = opens_at(&visitor, &pacing, now + TimeDelta::seconds(gap));
-                visitor = after_one(&visitor, &pacing, now);
+                visitor = after_one(&visitor, &pacing, 1, now);
                 times.push(now);
             }
             for (i, from) in times.iter().enumerate() {

@@ -154,9 +154,11 @@ pub struct Claiming<'a> {
     pub lease_until: Timestamp,
 }
 
-/// Tells what is left after one more message, or when it may go out.
-pub type Admit<'a> =
-    dyn Fn(&Visitor, Option<&Visitor>) -> std::result::Result<Visitor, Timestamp> + Sync + 'a;
+/// Tells what is left after one more message, or when it may go out. The message is the one that was
+/// claimed: one that may be there already is looked for first, which costs a request too.
+pub type Admit<'a> = dyn Fn(&Owed, &Visitor, Option<&Visitor>) -> std::result::Result<Visitor, Timestamp>
+    + Sync
+    + 'a;
 
 /// What a target's server grants, and to whom.
 pub struct Admission<'a> {
@@ -193,20 +195,21 @@ impl Ledger {
         Ok(rows.into_iter().map(instant).collect())
     }
 
-    /// How many deliveries of a run are not yet over, and when the next of them is due.
+    /// The targets to which a run owes something still, and when the next of it is due.
     ///
     /// # Errors
     /// The ledger could not be read.
-    pub async fn owed_of(&self, run_id: RunId) -> Result<(i64, Option<Timestamp>)> {
-        let (owed, at): (i64, Option<i64>) = sqlx::query_as(
-            "select count(*), min(next_at) from delivery
-             where run_id = $1 and state in ('owed', 'sending')",
+    pub async fn owed_of(&self, run_id: RunId) -> Result<Vec<(String, Timestamp)>> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "select target, min(next_at) from delivery
+             where run_id = $1 and state in ('owed', 'sending') group by target",
         )
         .bind(run_id)
-        .fetch_one(&self.pool)
+        .fetch_all(&self.pool)
         .await
         .map_err(|error| self.error(error))?;
-        Ok((owed, at.map(from_ms)))
+        let instant = |(target, at)| (target, from_ms(at));
+        Ok(rows.into_iter().map(instant).collect())
     }
 
     /// Claims the target's next delivery and begins its attempt, if the server grants it. Durable when it
@@ -246,7 +249,7 @@ async fn claim_granted(
             Some(also) => Some(visitors::visitor(tx, also).await?),
             None => None,
         };
-        match (admission.admit)(&visitor, also.as_ref()) {
+        match (admission.admit)(&owed, &visitor, also.as_ref()) {
             Ok(after) => visitors::spend(tx, admission.visitor, &after).await?,
             Err(until) => return Ok(Claimed::Wait(until)),
         }

@@ -52,6 +52,8 @@ pub enum Outcome {
         unknown: bool,
         /// True where the target takes nothing at all, not this message alone.
         is_target: bool,
+        /// What the server said of its patience holds for all that counts for the visitor.
+        hold: Option<Hold>,
         /// What to tell; said once, however many deliveries of the run fail.
         notice: Option<NewNotice>,
     },
@@ -60,6 +62,8 @@ pub enum Outcome {
 /// What waits with a message that is to be sent again.
 #[derive(Clone, Debug)]
 pub enum Waits {
+    /// Nothing: the attempt was cut off here, which says nothing about the target.
+    Nothing,
     /// The message alone; what is behind it goes past.
     Alone,
     /// Everything that its target is owed, so that it goes out in order.
@@ -141,7 +145,9 @@ async fn write_outcome(
         } => {
             end_attempt(tx, owed, word(*unknown), Some(error), now).await?;
             set_state(tx, owed, "owed", error).await?;
-            visitors::fares_badly(tx, &owed.target, error, now).await?;
+            if !matches!(waits, Waits::Nothing) {
+                visitors::fares_badly(tx, &owed.target, error, now).await?;
+            }
             wait(tx, owed, to_ms(*at), waits, now).await?;
             Ok(None)
         }
@@ -155,12 +161,16 @@ async fn write_outcome(
             error,
             unknown,
             is_target,
+            hold,
             notice,
         } => {
             end_attempt(tx, owed, word(*unknown), Some(error), now).await?;
             set_state(tx, owed, "failed", error).await?;
             if *is_target {
                 visitors::fares_badly(tx, &owed.target, error, now).await?;
+            }
+            if let Some(hold) = hold {
+                visitors::hold(tx, hold, now).await?;
             }
             // The run fails with it, whatever comes of its other deliveries.
             tell_if(tx, notice.as_ref(), now).await?;
@@ -280,6 +290,7 @@ async fn wait(
     now: i64,
 ) -> sqlx::Result<()> {
     match waits {
+        Waits::Nothing => set_next(tx, owed, at).await,
         Waits::Target => hold_target(tx, &owed.target, at).await,
         Waits::Visitor(hold) => {
             visitors::hold(tx, hold, now).await?;
