@@ -242,6 +242,39 @@ fn a_hold_stands_though_the_message_that_met_it_is_given_up() {
 }
 
 #[test]
+fn who_is_named_for_alerts_is_told_that_a_target_is_held_and_is_back() {
+    let ops = FakeNtfy::start();
+    let targets = format!(
+        "[ntfy.phone]\nserver = \"NTFY\"\ntopic = \"gold\"\n\
+         [ntfy.ops]\nserver = \"{}\"\ntopic = \"ops\"\n",
+        ops.url()
+    );
+    let job = one_shot("gold", TimeDelta::minutes(1)) + "ntfy = \"phone\"\n";
+    let world = answering(World::with("alerts = \"ops\"", &targets, &job));
+    world.ntfy.fail(1, Fault::Code(42909));
+    world.stopped_at(Utc::now() - TimeDelta::minutes(2));
+    let titles = || -> Vec<String> {
+        let messages = ops.messages("ops");
+        let title = |message: &serde_json::Map<String, Value>| {
+            message["title"].as_str().unwrap().to_owned()
+        };
+        messages.iter().map(title).collect()
+    };
+    let daemon = world.start();
+    ops.wait_for(1, SOON);
+    assert_eq!(titles(), ["phone takes no pushes"]);
+    daemon.stop();
+    // The server's patience is back.
+    world.edit("update visitor set held_until = 0");
+    let daemon = world.start();
+    ops.wait_for(2, SOON);
+    daemon.stop();
+    assert_eq!(titles()[1], "phone takes pushes again");
+    assert_eq!(world.ntfy.messages("gold").len(), 1);
+    world.audit();
+}
+
+#[test]
 fn wrong_logins_hold_what_has_credentials_and_nothing_else() {
     let targets = "[ntfy.phone]\nserver = \"NTFY\"\ntopic = \"gold\"\ntoken = \"tk_1\"\n\
                    [ntfy.open]\nserver = \"NTFY\"\ntopic = \"open\"\n";
