@@ -62,7 +62,7 @@ fn states(world: &World) -> Vec<String> {
 }
 
 /// Writes what the ledger knows of `TOKEN1`.
-fn know(world: &World, health: &Value) {
+fn know(world: &World, kimi: &FakeKimi, health: &Value) {
     world.stopped_at(Utc::now() - TimeDelta::minutes(1));
     let mut state =
         json!({ "fingerprint": TOKEN1, "rests": 0, "pauses": 0, "refusals": 1, "last_used": null });
@@ -70,8 +70,10 @@ fn know(world: &World, health: &Value) {
         .as_object_mut()
         .unwrap()
         .extend(health.as_object().unwrap().clone());
+    let base_url = kimi.base_url();
     world.edit(&format!(
-        "insert into token (ai, fingerprint, state, changed_at) values ('kimi', '{TOKEN1}', '{state}', 0)"
+        "insert into token (ai, fingerprint, state, changed_at, base_url)
+         values ('kimi', '{TOKEN1}', '{state}', 0, '{base_url}')"
     ));
 }
 
@@ -127,7 +129,11 @@ fn of_four_tokens_the_one_that_works_answers_and_a_restart_forgets_none_of_the_o
 fn a_suspect_token_that_passes_its_check_is_taken_again() {
     let kimi = FakeKimi::start();
     let world = world(&kimi, &["TOKEN1"], "", &idle());
-    know(&world, &json!({ "health": "suspect", "since": ago(11) }));
+    know(
+        &world,
+        &kimi,
+        &json!({ "health": "suspect", "since": ago(11) }),
+    );
     let daemon = world.start();
     let line = daemon.wait_for_line("the token is taken again");
     assert!(line.contains("ai=\"kimi\" token=\"#1\""), "{line}");
@@ -146,7 +152,11 @@ fn a_suspect_token_that_fails_its_check_is_dead_and_told_of_once() {
         "timezone = \"UTC\"",
         "timezone = \"UTC\"\nalerts = \"phone\"",
     );
-    know(&world, &json!({ "health": "suspect", "since": ago(11) }));
+    know(
+        &world,
+        &kimi,
+        &json!({ "health": "suspect", "since": ago(11) }),
+    );
     let daemon = world.start();
     daemon.wait_for_line("the token is dead");
     let told = world.ntfy.wait_for(1, SOON).remove(0);
@@ -170,7 +180,11 @@ fn a_suspect_token_that_fails_its_check_is_dead_and_told_of_once() {
 fn no_token_is_checked_while_its_endpoint_cools() {
     let kimi = FakeKimi::start();
     let world = world(&kimi, &["TOKEN1"], "", &idle());
-    know(&world, &json!({ "health": "suspect", "since": ago(11) }));
+    know(
+        &world,
+        &kimi,
+        &json!({ "health": "suspect", "since": ago(11) }),
+    );
     let cools = json!({ "failures": 4, "cools_until": Utc::now() + TimeDelta::minutes(5) });
     let base_url = kimi.base_url();
     world.edit(&format!(
@@ -256,6 +270,28 @@ fn a_reload_keeps_the_state_of_tokens_that_stay() {
         ]
     );
     daemon.stop();
+}
+
+#[test]
+fn a_token_that_a_wrong_address_refused_is_asked_with_at_the_right_one() {
+    let (wrong, right) = (FakeKimi::start(), FakeKimi::start());
+    wrong.reply_with(Reply::kimi_error(-2001, "请求失败"));
+    right.answer_with("好");
+    let world = world(&wrong, &["TOKEN1"], "", &idle());
+    for _ in 0..2 {
+        assert_eq!(world.run(&["once", "金价"]).code, Some(1));
+    }
+    assert_eq!(states(&world), ["dead"]);
+    let daemon = world.start();
+    assert_eq!(states(&world), ["dead"], "as the daemon knows it");
+    world.edit_config(&wrong.base_url(), &right.base_url());
+    let ran = world.run(&["reload"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(states(&world), ["healthy"], "as the daemon knows it");
+    daemon.stop();
+    assert_eq!(states(&world), ["healthy"], "as the ledger knows it");
+    let ran = world.run(&["once", "金价"]);
+    assert_eq!((ran.code, right.questions().len()), (Some(0), 1));
 }
 
 #[test]

@@ -36,7 +36,12 @@ impl AskEndpoint {
         let mut pool = ask::Pool::new(&endpoint.tokens, endpoint.pace);
         if let Some(known) = known {
             let known_pool = known.pool();
-            pool.restore(known_pool.states().map(|(_, state)| state.clone()));
+            let is_here = known.client.endpoint().base_url == endpoint.base_url;
+            let states = known_pool.states().map(|(_, state)| state.clone());
+            pool.restore(states.map(|state| match is_here {
+                true => state,
+                false => state.elsewhere(),
+            }));
             if known.is_the_way_to(endpoint) {
                 pool.restore_endpoint(known_pool.endpoint().clone());
             }

@@ -18,7 +18,7 @@ use crate::{
         TokenState,
     },
     config::{Config, Endpoint},
-    ledger::{LearnedRow, Ledger, LedgerError, TokenRow},
+    ledger::{KnownToken, LearnedRow, Ledger, LedgerError, TokenRow},
     model::Timestamp,
 };
 
@@ -80,12 +80,11 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) async fn of(endpoint: &Endpoint, ledger: &Ledger) -> Result<Self, LedgerError> {
-        let rows = ledger.tokens(&endpoint.name).await?;
         let base_url = endpoint.base_url.as_str();
+        let rows = ledger.tokens(&endpoint.name, base_url).await?;
         let state = ledger.endpoint(&endpoint.name, base_url).await?;
-        let tokens = rows.iter().map(|row| serde_json::from_str(&row.state));
         Ok(Self {
-            tokens: tokens.filter_map(Result::ok).collect(),
+            tokens: rows.iter().filter_map(state_here).collect(),
             endpoint: state.and_then(|state| serde_json::from_str(&state).ok()),
         })
     }
@@ -96,6 +95,15 @@ impl Known {
             pool.restore_endpoint(endpoint);
         }
     }
+}
+
+/// A token's state as it counts at the address that the ledger was asked for.
+fn state_here(row: &KnownToken) -> Option<TokenState> {
+    let state: TokenState = serde_json::from_str(&row.state).ok()?;
+    Some(match row.is_here {
+        true => state,
+        false => state.elsewhere(),
+    })
 }
 
 /// Looks at each beat of housekeeping until the stop signal. A check that is under way then is given up.

@@ -61,7 +61,7 @@ pub use self::{
     requests::RequestRow,
     retention::STATES_KEPT,
     runs::{Claim, Taken, UnstartedRun},
-    tokens::{LearnedRow, TokenRow},
+    tokens::{KnownToken, LearnedRow, TokenRow},
     visitors::{Hold, TargetState, Visitor},
 };
 use self::{beginnings::Beginnings, write::Write};

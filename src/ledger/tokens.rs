@@ -14,6 +14,15 @@ pub struct TokenRow {
     pub state: String,
 }
 
+/// One token's state, as the ledger has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownToken {
+    /// JSON.
+    pub state: String,
+    /// Whether it was found at the address that was asked for.
+    pub is_here: bool,
+}
+
 /// What was learned of one endpoint and its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LearnedRow {
@@ -28,20 +37,21 @@ pub struct LearnedRow {
 }
 
 impl Ledger {
-    /// The states of an endpoint's tokens, those that have left the config too.
+    /// The states of an endpoint's tokens, those that have left the config too, and those found at another address.
     ///
     /// # Errors
     /// The ledger could not be read.
-    pub async fn tokens(&self, ai: &str) -> Result<Vec<TokenRow>> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("select fingerprint, state from token where ai = $1")
+    pub async fn tokens(&self, ai: &str, base_url: &str) -> Result<Vec<KnownToken>> {
+        let rows: Vec<(String, bool)> =
+            sqlx::query_as("select state, base_url is $2 from token where ai = $1")
                 .bind(ai)
+                .bind(base_url)
                 .fetch_all(&self.pool)
                 .await
                 .map_err(|error| self.error(error))?;
         Ok(rows
             .into_iter()
-            .map(|(fingerprint, state)| TokenRow { fingerprint, state })
+            .map(|(state, is_here)| KnownToken { state, is_here })
             .collect())
     }
 
@@ -75,7 +85,7 @@ pub(super) async fn keep(
     now: i64,
 ) -> sqlx::Result<()> {
     for row in learned {
-        keep_tokens(tx, &row.ai, &row.tokens, now).await?;
+        keep_tokens(tx, row, now).await?;
         if let Some(state) = &row.endpoint {
             sqlx::query(
                 "insert into endpoint (ai, base_url, state, changed_at) values ($1, $2, $3, $4)
@@ -94,19 +104,19 @@ pub(super) async fn keep(
 
 async fn keep_tokens(
     tx: &mut SqliteConnection,
-    ai: &str,
-    tokens: &[TokenRow],
+    learned: &LearnedRow,
     now: i64,
 ) -> sqlx::Result<()> {
-    for token in tokens {
+    for token in &learned.tokens {
         sqlx::query(
-            "insert into token (ai, fingerprint, state, changed_at) values ($1, $2, $3, $4)
-             on conflict (ai, fingerprint) do update set state = $3, changed_at = $4",
+            "insert into token (ai, fingerprint, state, changed_at, base_url) values ($1, $2, $3, $4, $5)
+             on conflict (ai, fingerprint) do update set state = $3, changed_at = $4, base_url = $5",
         )
-        .bind(ai)
+        .bind(&learned.ai)
         .bind(&token.fingerprint)
         .bind(&token.state)
         .bind(now)
+        .bind(&learned.base_url)
         .execute(&mut *tx)
         .await?;
     }

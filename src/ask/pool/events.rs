@@ -45,6 +45,9 @@ pub(super) fn between(
     after: &TokenState,
     error: Option<&AskError>,
 ) -> Option<TokenChange> {
+    if before.refused_elsewhere && !after.refused_elsewhere {
+        return Some(TokenChange::Revived);
+    }
     match (before.health, after.health) {
         (Health::Dead { .. }, Health::Dead { .. }) => None,
         (_, Health::Dead { .. }) => {

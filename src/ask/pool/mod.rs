@@ -343,7 +343,7 @@ impl Member {
         match self.state.health {
             Health::Healthy | Health::Cooling { .. } | Health::OutOfQuota { .. } => Some(0),
             Health::Suspect { .. } => Some(1),
-            Health::Dead { .. } => self.state.is_check_due(now).then_some(2),
+            Health::Dead { .. } => self.state.is_trial_due(now).then_some(2),
         }
     }
 
@@ -358,7 +358,7 @@ impl Member {
         let rests = self.resting_until(pace, now);
         let spaced = pace.spaced_until(&self.state, now);
         let is_dead = matches!(self.state.health, Health::Dead { .. });
-        let is_lost = is_dead && !self.state.is_check_due(now);
+        let is_lost = is_dead && !self.state.is_trial_due(now);
         (!is_lost).then(|| rests.max(spaced).unwrap_or(now))
     }
 }

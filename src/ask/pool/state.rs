@@ -73,8 +73,14 @@ pub struct TokenState {
     /// may show its list of models to anyone.
     #[serde(default)]
     pub refusals: u32,
-    /// When it was last asked with or checked.
+    /// It was refused at another address, and has not been taken since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused_elsewhere: bool,
+    /// When it was last asked with, or checked with a verdict.
     pub last_used: Option<Timestamp>,
+    /// When a check of it last came without a verdict: the next check waits, whoever asks with it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_in_vain: Option<Timestamp>,
     /// When it was asked with, as far back as the endpoint's quota reaches; milliseconds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<i64>,
@@ -115,14 +121,35 @@ impl TokenState {
         }
     }
 
+    /// As it counts at another address of its endpoint: a refusal was that address's, a limit is its account's.
+    #[must_use]
+    pub fn elsewhere(mut self) -> Self {
+        self.refusals = 0;
+        if matches!(self.health, Health::Suspect { .. } | Health::Dead { .. }) {
+            self.health = Health::Healthy;
+            self.refused_elsewhere = true;
+        }
+        self
+    }
+
     /// True for a suspect or dead token that is to be checked now.
     pub(super) fn is_check_due(&self, now: Timestamp) -> bool {
+        self.is_due_after(self.last_used.max(self.checked_in_vain), now)
+    }
+
+    /// True for a suspect or dead token that may be tried by asking with it. A check without a verdict does not put
+    /// that off: where no check ever has one, asking alone can bring a dead token back.
+    pub(super) fn is_trial_due(&self, now: Timestamp) -> bool {
+        self.is_due_after(self.last_used, now)
+    }
+
+    fn is_due_after(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
         let (since, every) = match self.health {
             Health::Suspect { since } => (since, CHECK_SUSPECT),
             Health::Dead { since } => (since, CHECK_DEAD),
             _ => return false,
         };
-        let last = self.last_used.map_or(since, |used| used.max(since));
+        let last = last.map_or(since, |last| last.max(since));
         last > now || last + every <= now
     }
 
@@ -135,6 +162,7 @@ impl TokenState {
         self.rests = 0;
         self.pauses = 0;
         self.refusals = 0;
+        self.refused_elsewhere = false;
     }
 
     /// A failure with its effect.
@@ -205,7 +233,10 @@ impl TokenState {
     /// The outcome of a check: it brings a token back, or ends one that was suspect. A kimi server's check fails for
     /// limited accounts too, so that one failed check alone ends nothing.
     pub(super) fn checked(&mut self, check: Check, now: Timestamp) {
-        self.last_used = Some(now);
+        match check {
+            Check::Unknown => self.checked_in_vain = Some(now),
+            Check::Live | Check::Refused => self.last_used = Some(now),
+        }
         let is_refused = matches!(self.health, Health::Suspect { .. } | Health::Dead { .. });
         self.health = match (check, self.health) {
             (Check::Live, _) if is_refused => Health::Healthy,

@@ -523,6 +523,41 @@ fn a_check_without_a_verdict_changes_nothing_but_its_time() {
     assert_eq!(pool.endpoint().failures, 2);
 }
 
+#[test]
+fn a_dead_token_that_no_check_has_a_verdict_on_is_tried_daily_by_a_run() {
+    let mut pool = pool(1);
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(10));
+    let day = 86_400;
+    assert_eq!(pool.checks_due(at(day + 10)).len(), 1);
+    check(&mut pool, 1, Check::Unknown, at(day + 10));
+    assert!(pool.checks_due(at(day + 70)).is_empty(), "one a day");
+    assert_eq!(pool.availability(at(day + 70)), Availability::Now);
+    assert_eq!(turn(&mut pool, at(day + 70)).as_deref(), Some("f1"));
+    assert_eq!(turn(&mut pool, at(day + 71)), None, "one a day");
+}
+
+#[test]
+fn a_refusal_counts_for_its_address_alone_and_a_limit_for_each() {
+    let mut pool = pool(3);
+    fail(&mut pool, 1, ErrorKind::TokenRefused, at(0));
+    fail(&mut pool, 2, ErrorKind::TokenRefused, at(0));
+    fail(&mut pool, 2, ErrorKind::TokenRefused, at(1));
+    let spent = fail(&mut pool, 3, ErrorKind::OutOfCredit, at(1));
+    for n in [1, 2] {
+        let moved = state(&pool, n).elsewhere();
+        assert_eq!((moved.health, moved.refusals), (Health::Healthy, 0));
+    }
+    assert_eq!(spent.clone().elsewhere(), spent);
+
+    let mut moved = self::pool(1);
+    moved.restore([state(&pool, 1).elsewhere()]);
+    moved.record_answer(Some(&token(1)), asked(at(2)));
+    assert_eq!(told(&mut moved), [TokenChange::Revived]);
+    moved.record_answer(Some(&token(1)), asked(at(3)));
+    assert_eq!(told(&mut moved), []);
+}
+
 /// What a pool tells of its tokens since it was last asked.
 fn told(pool: &mut Pool) -> Vec<TokenChange> {
     let events = pool.learned().events;
@@ -612,7 +647,7 @@ proptest! {
                 let state = before.iter().find(|s| s.fingerprint == taken.fingerprint).unwrap();
                 prop_assert!(state.resting_until(now).is_none());
                 let is_dead = matches!(state.health, Health::Dead { .. });
-                prop_assert!(!is_dead || state.is_check_due(now));
+                prop_assert!(!is_dead || state.is_trial_due(now));
             } else {
                 prop_assert_ne!(pool.availability(now), Availability::Now);
             }
