@@ -11,7 +11,7 @@ mod ntfy;
 
 use std::time::Duration;
 
-use ai::{FakeKimi, Reply};
+use ai::{FakeKimi, Gate, Reply};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{TimeDelta, Utc};
 use daemon::{SOON, World, one_shot};
@@ -292,6 +292,36 @@ fn a_token_that_a_wrong_address_refused_is_asked_with_at_the_right_one() {
     assert_eq!(states(&world), ["healthy"], "as the ledger knows it");
     let ran = world.run(&["once", "金价"]);
     assert_eq!((ran.code, right.questions().len()), (Some(0), 1));
+}
+
+/// The daemon's states after a reload, while a request that began before it is under way, that ends with a used-up token.
+fn states_after_a_reload_under_way(from: &str, to: &str) -> Vec<String> {
+    let (kimi, gate) = (FakeKimi::start(), Gate::closed());
+    let spent = Reply::kimi_error(-2006, "探索版使用量已达到上限");
+    kimi.reply_to("TOKEN1", Reply::Held(gate.clone(), Box::new(spent)));
+    let keys = "model = \"kimi\"";
+    let world = world(&kimi, &["TOKEN1"], keys, &asks_kimi("金价", ""));
+    world.stopped_at(Utc::now() - TimeDelta::minutes(1));
+    let daemon = world.start();
+    kimi.wait_for(1, SOON);
+    world.edit_config(from, to);
+    let ran = world.run(&["reload"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    gate.open();
+    world.wait_until(
+        "select count(*) from token where state like '%out_of_quota%'",
+        1,
+    );
+    let states = states(&world);
+    daemon.stop();
+    states
+}
+
+#[test]
+fn what_a_request_learns_that_began_before_a_reload_counts_after_it() {
+    let model = "model = \"kimi\"";
+    let after = states_after_a_reload_under_way(model, &format!("{model}\nidle_timeout = \"50s\""));
+    assert_eq!(after, ["out of quota"]);
 }
 
 #[test]

@@ -18,8 +18,9 @@ use crate::{
 pub struct AskEndpoint {
     /// One connection pool for the endpoint.
     pub client: ask::Client,
-    /// What is known of its tokens.
-    pub pool: Mutex<ask::Pool>,
+    /// What is known of its tokens. Revisions with the same tokens at the same place share it: what a request learns that
+    /// began before a reload counts after it.
+    pub pool: Arc<Mutex<ask::Pool>>,
 }
 
 impl AsRef<Self> for AskEndpoint {
@@ -32,6 +33,11 @@ impl AskEndpoint {
     fn following(known: Option<&Arc<Self>>, endpoint: &Arc<Endpoint>) -> anyhow::Result<Arc<Self>> {
         if let Some(known) = known.filter(|known| known.client.endpoint() == endpoint.as_ref()) {
             return Ok(known.clone());
+        }
+        let client = ask::Client::new(endpoint.clone())?;
+        if let Some(known) = known.filter(|known| known.has_the_pool_of(endpoint)) {
+            let pool = known.pool.clone();
+            return Ok(Arc::new(Self { client, pool }));
         }
         let mut pool = ask::Pool::new(&endpoint.tokens, endpoint.pace);
         if let Some(known) = known {
@@ -47,8 +53,8 @@ impl AskEndpoint {
             }
         }
         Ok(Arc::new(Self {
-            client: ask::Client::new(endpoint.clone())?,
-            pool: Mutex::new(pool),
+            client,
+            pool: Arc::new(Mutex::new(pool)),
         }))
     }
 
@@ -61,6 +67,13 @@ impl AskEndpoint {
     fn is_the_way_to(&self, endpoint: &Endpoint) -> bool {
         let known = self.client.endpoint();
         known.base_url == endpoint.base_url && known.network == endpoint.network
+    }
+
+    /// Whether its tokens are those of the endpoint, at the same place and the same pace.
+    fn has_the_pool_of(&self, endpoint: &Endpoint) -> bool {
+        let known = self.client.endpoint();
+        let is_same = known.tokens == endpoint.tokens && known.pace == endpoint.pace;
+        is_same && self.is_the_way_to(endpoint)
     }
 
     pub(super) fn pool(&self) -> MutexGuard<'_, ask::Pool> {
