@@ -8,16 +8,18 @@ mod clock;
 #[path = "support/endpoint.rs"]
 mod endpoint;
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
-use ai::{FakeKimi, FakeOpenai, Reply};
+use ai::{FakeKimi, FakeOpenai, Gate, Reply};
 use chrono::TimeDelta;
 use clock::FakeClock;
 use endpoint::{client, pool};
 use promptcron::{
-    ask::{Attempt, Client, ErrorKind, Link, Next, Pool, Question, ask_along},
+    ask::{
+        Answer, Attempt, Client, Conversation, ErrorKind, Link, Next, Pool, Question, ask_along,
+    },
     clock::Clock,
-    config::types::Api,
+    config::types::{Api, Pace},
     model::Timestamp,
 };
 
@@ -55,12 +57,40 @@ impl World {
     }
 
     async fn ask_with(&self, patience: Option<Timestamp>) -> Attempt {
+        self.ask_in(&Conversation::None, patience).await
+    }
+
+    async fn ask_in(&self, conversation: &Conversation, patience: Option<Timestamp>) -> Attempt {
         let links = self.ends.each_ref().map(|(client, pool)| Link {
             client,
             pool,
-            question: Question::new("金价？"),
+            question: Question {
+                conversation: conversation.clone(),
+                ..Question::new("金价？")
+            },
         });
         ask_along(&links, patience, &self.clock).await
+    }
+
+    /// A conversation that began with kimi's first token, and its first answer.
+    async fn talking(&self) -> Conversation {
+        self.kimi.answer_with("好");
+        let answer = self.ask_in(&Conversation::Begin, None).await.result;
+        let kept = answer.unwrap().conversation.unwrap();
+        Conversation::GoOn {
+            id: kept.id,
+            token: kept.token,
+        }
+    }
+
+    /// Kimi limits the first token at its next question.
+    fn limit_first(&self) {
+        let limited = Reply::kimi_error(-2005, "已有对话流正在输出");
+        self.kimi.next_to("TOKEN1", limited);
+    }
+
+    fn in_minutes(&self, minutes: i64) -> Timestamp {
+        self.clock.now() + TimeDelta::minutes(minutes)
     }
 
     fn later(&self, by: TimeDelta) {
@@ -243,4 +273,118 @@ async fn without_time_to_wait_a_chain_that_cools_is_asked_all_the_same() {
     }
     world.local.answer_with("好");
     assert!(world.ask_with(None).await.result.is_ok());
+}
+
+/// Whose conversation an answer is part of.
+fn account(answer: &Answer) -> &str {
+    &answer.conversation.as_ref().unwrap().token
+}
+
+#[tokio::test]
+async fn a_conversation_whose_token_rests_waits_for_it_in_a_later_attempt() {
+    let world = World::new();
+    let talk = world.talking().await;
+    world
+        .local
+        .reply_with(Reply::openai_error(503, "overloaded_error", "busy"));
+    world.limit_first();
+    let attempt = world.ask_in(&talk, Some(world.in_minutes(60))).await;
+    assert_eq!(
+        asked(&attempt),
+        ["kimi #1 …KEN1 limited", "local - unavailable"],
+        "the chain goes on"
+    );
+    insta::assert_snapshot!(world.shown(&attempt).lines().next().unwrap(), @"ai.kimi (http://kimi/v1, model kimi, token #1 …KEN1): HTTP 200, code -2005: 已有对话流正在输出; the conversation waits for its token: #1 …KEN1 rests until 2026-11-23T04:01:00Z — the account is limited or busy and rests for a while; add tokens of other accounts if this is frequent");
+
+    // It rests five minutes the second time, which is more than an attempt waits.
+    world.later(TimeDelta::minutes(1));
+    world.limit_first();
+    world.ask_in(&talk, Some(world.in_minutes(60))).await;
+    let back = world.in_minutes(5);
+    let attempt = world.ask_in(&talk, Some(world.in_minutes(60))).await;
+    assert_eq!(asked(&attempt), ["local - unavailable"]);
+    insta::assert_snapshot!(world.shown(&attempt).lines().next().unwrap(), @r#"ai.kimi (http://kimi/v1, model kimi): the conversation waits for its token: #1 …KEN1 rests until 2026-11-23T04:06:00Z — it goes on when that is back; with conversation = "new" any token would do"#);
+
+    world.clock.set(back);
+    let answer = world.ask_in(&talk, None).await.result.unwrap();
+    let Conversation::GoOn { id, token } = &talk else {
+        panic!("a conversation");
+    };
+    let kept = answer.conversation.unwrap();
+    assert_eq!((&kept.id, &kept.token), (id, token), "it went on");
+}
+
+#[tokio::test]
+async fn a_conversation_whose_token_is_back_too_late_begins_anew_at_once() {
+    let world = World::new();
+    let talk = world.talking().await;
+    for patience in [None, Some(world.in_minutes(0))] {
+        world.limit_first();
+        let attempt = world.ask_in(&talk, patience).await;
+        assert_eq!(
+            asked(&attempt),
+            ["kimi #1 …KEN1 limited", "kimi #2 …KEN2 answered"]
+        );
+        let answer = attempt.result.unwrap();
+        assert_eq!(account(&answer), "fingerprint-TOKEN2");
+        // At rest for five minutes from now on.
+        world.later(TimeDelta::minutes(1));
+    }
+    let attempt = world.ask_in(&talk, Some(world.in_minutes(3))).await;
+    assert_eq!(asked(&attempt), ["kimi #2 …KEN2 answered"]);
+}
+
+#[tokio::test]
+async fn a_conversation_whose_token_is_paced_waits_as_for_one_that_rests() {
+    let mut world = World::new();
+    let (client, pool) = &mut world.ends[0];
+    let pace = Pace {
+        min_interval: Duration::from_secs(600),
+        ..Pace::default()
+    };
+    *pool = Mutex::new(Pool::new(&client.endpoint().tokens, pace));
+    let talk = world.talking().await;
+    world
+        .local
+        .reply_with(Reply::openai_error(503, "overloaded_error", "busy"));
+    let attempt = world.ask_in(&talk, Some(world.in_minutes(60))).await;
+    assert_eq!(asked(&attempt), ["local - unavailable"]);
+    insta::assert_snapshot!(world.shown(&attempt).lines().next().unwrap(), @r#"ai.kimi (http://kimi/v1, model kimi): the conversation waits for its token: #1 …KEN1 is paced until 2026-11-23T04:10:00Z — it goes on when that is back; with conversation = "new" any token would do"#);
+    let attempt = world.ask_in(&talk, Some(world.in_minutes(9))).await;
+    assert_eq!(
+        asked(&attempt),
+        ["kimi #2 …KEN2 answered"],
+        "it is back too late"
+    );
+}
+
+#[tokio::test]
+async fn a_conversation_is_waited_for_no_longer_once_the_chain_has_used_up_the_time() {
+    let world = World::new();
+    let talk = world.talking().await;
+    world.limit_first();
+    let gate = Gate::closed();
+    let busy = Reply::openai_error(503, "overloaded_error", "busy");
+    world
+        .local
+        .reply_with(Reply::Held(gate.clone(), Box::new(busy)));
+    let asking = world.ask_in(&talk, Some(world.in_minutes(10)));
+    let late = async {
+        while world.local.questions().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        world.later(TimeDelta::minutes(11));
+        world.limit_first();
+        gate.open();
+    };
+    let (attempt, ()) = tokio::join!(asking, late);
+    assert_eq!(
+        asked(&attempt),
+        [
+            "kimi #1 …KEN1 limited",
+            "local - unavailable",
+            "kimi #1 …KEN1 limited",
+            "kimi #2 …KEN2 answered"
+        ]
+    );
 }

@@ -211,6 +211,24 @@ fn what_was_said_is_sent_with_roles_to_a_service_that_does_not_remember() {
 }
 
 #[test]
+fn once_begins_anew_where_the_token_of_a_conversation_rests() {
+    let (kimi, ntfy) = (FakeKimi::start(), FakeNtfy::start());
+    kimi.answer_with("好");
+    let place = place(&kimi, KIMI, &ntfy, "conversation = \"continue\"");
+    once(&place, "talk");
+    let limited = Reply::kimi_error(-2005, "已有对话流正在输出");
+    kimi.next_to("token-eins-0001", limited);
+    let output = once(&place, "talk");
+    assert!(
+        output.stderr.contains("a new one begins"),
+        "{}",
+        output.stderr
+    );
+    let asked: Vec<_> = talk(&kimi).into_iter().map(|(_, token, _)| token).collect();
+    assert_eq!(asked, ['1', '1', '2']);
+}
+
+#[test]
 fn a_dry_run_is_no_turn() {
     let (kimi, ntfy) = (FakeKimi::start(), FakeNtfy::start());
     kimi.answer_with("好");

@@ -35,6 +35,7 @@ pub(super) fn advice(failure: &Failure, asked: &Asked) -> Cow<'static, str> {
         ErrorKind::Blocked => "a proxy or firewall before the service refuses this machine: check base_url, proxy and the network's address".into(),
         ErrorKind::Garbled => "this is no reply of this API; if it goes on, check base_url and api".into(),
         ErrorKind::Exhausted => "wait, or add a token that works".into(),
+        ErrorKind::Waits => "it goes on when that is back; with conversation = \"new\" any token would do".into(),
         ErrorKind::Cooling => "is the server up? more endpoints in the job's ai would be asked instead".into(),
     }
 }

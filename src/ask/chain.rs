@@ -8,10 +8,10 @@ use std::{
 use chrono::TimeDelta;
 
 use super::{
-    Answer, Client, Question,
+    Answer, Client, Conversation, Question,
     error::AskError,
     kind::{ErrorKind, Next},
-    pool::Pool,
+    pool::{Availability, Pool},
     rotate::ask_in_turn,
 };
 use crate::{clock::Clock, model::Timestamp};
@@ -81,8 +81,9 @@ impl Attempt {
 
 /// Asks one endpoint after the other until one has an answer, each with one token after the other.
 ///
-/// An endpoint that cools is passed over. Where that leaves no answer and no later attempt can come before
-/// `patience` (None: none comes at all), it is asked all the same: a question not asked is surely lost.
+/// An endpoint that cools is passed over, and so is one whose conversation waits for its token. Where that leaves no
+/// answer and no later attempt can come before `patience` (None: none comes at all), it is asked all the same, outside
+/// the conversation: a question not asked is surely lost.
 pub async fn ask_along(
     links: &[Link<'_>],
     patience: Option<Timestamp>,
@@ -112,21 +113,23 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     async fn walk(&mut self, patience: Option<Timestamp>) -> Result<Answer, AskError> {
-        let mut cooling = Vec::new();
+        let mut passed_over = Vec::new();
         for place in 0..self.links.len() {
             if let Some(error) = self.cooling(place) {
-                cooling.push(place);
+                passed_over.push(place);
                 self.failures.insert(place, error);
-            } else if let Some(answer) = self.ask(place).await {
+            } else if let Some(answer) = self.ask(place, patience).await {
                 return Ok(answer);
+            } else if self.waits(place) {
+                passed_over.push(place);
             }
         }
         let error = self.last_word();
-        if cooling.is_empty() || may_wait(&error, patience, self.clock.now()) {
+        if passed_over.is_empty() || may_wait(&error, patience, self.clock.now()) {
             return Err(error);
         }
-        for place in cooling {
-            if let Some(answer) = self.ask(place).await {
+        for place in passed_over {
+            if let Some(answer) = self.ask(place, None).await {
                 return Ok(answer);
             }
         }
@@ -141,8 +144,19 @@ impl Walk<'_> {
         Some(link.client.cooling(&link.question, state.failures, until))
     }
 
-    async fn ask(&mut self, place: usize) -> Option<Answer> {
-        match ask_in_turn(&self.links[place], &mut self.tries, self.clock).await {
+    /// Whether an endpoint was not asked with tokens that it has, for the sake of its conversation.
+    fn waits(&self, place: usize) -> bool {
+        let link = &self.links[place];
+        let goes_on = matches!(link.question.conversation, Conversation::GoOn { .. });
+        let retry_at = self.failures.get(&place).and_then(AskError::retry_at);
+        let availability = || link.pool().availability(self.clock.now());
+        goes_on && retry_at.is_some() && availability() == Availability::Now
+    }
+
+    /// `reach`: a conversation may wait until then for its token.
+    async fn ask(&mut self, place: usize, reach: Option<Timestamp>) -> Option<Answer> {
+        let link = &self.links[place];
+        match ask_in_turn(link, reach, &mut self.tries, self.clock).await {
             Ok(answer) => Some(answer),
             Err(error) => {
                 self.failures.insert(place, error);

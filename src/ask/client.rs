@@ -245,6 +245,12 @@ impl Client {
         self.error(Failure::new(ErrorKind::Exhausted, None, words), model, None)
     }
 
+    /// Nothing was asked, because the conversation waits for its token; `words` says so.
+    pub(super) fn waits(&self, question: &Question, words: String) -> AskError {
+        let model = question.model.as_deref().unwrap_or(&self.endpoint.model);
+        self.error(Failure::new(ErrorKind::Waits, None, words), model, None)
+    }
+
     /// Nothing was asked, because the endpoint failed so often in a row that it is left alone until `until`.
     pub(super) fn cooling(&self, question: &Question, failures: u32, until: Timestamp) -> AskError {
         let model = question.model.as_deref().unwrap_or(&self.endpoint.model);

@@ -112,6 +112,12 @@ impl AskError {
         }
     }
 
+    /// The same with more words behind its own.
+    pub(super) fn and(mut self, words: &str) -> Self {
+        self.failure.words = format!("{}; {words}", self.failure.words);
+        self
+    }
+
     /// What kind of failure it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

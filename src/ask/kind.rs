@@ -52,6 +52,8 @@ pub enum ErrorKind {
     Garbled,
     /// Nothing was asked: no token of the pool may be used now.
     Exhausted,
+    /// Nothing was asked: the conversation waits for its token.
+    Waits,
     /// Nothing was asked: the endpoint failed too often in a row.
     Cooling,
 }
@@ -83,6 +85,7 @@ impl ErrorKind {
             Self::Blocked => "blocked",
             Self::Garbled => "garbled",
             Self::Exhausted => "exhausted",
+            Self::Waits => "waits",
             Self::Cooling => "cooling",
         }
     }
@@ -109,6 +112,7 @@ impl ErrorKind {
             | Self::Blocked
             | Self::Garbled
             | Self::Exhausted
+            | Self::Waits
             | Self::Cooling => Next::NextAttempt,
             Self::BadRequest | Self::NotFound | Self::Filtered | Self::NotTheApi => Next::GiveUp,
         }

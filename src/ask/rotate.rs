@@ -9,20 +9,26 @@ use super::{
     Answer, Conversation, Question,
     chain::{Link, Try},
     error::AskError,
-    kind::{ErrorKind, Next},
+    kind::{ErrorKind, Next, TokenEffect},
     pool::{Asked, Availability, Take},
 };
 use crate::{clock::Clock, config::types::Token, model::Timestamp};
 
 /// A token that was asked with just now is waited for so long; the next endpoint is asked sooner than that.
 const PATIENCE: TimeDelta = TimeDelta::minutes(1);
+/// The next attempt comes no sooner than this.
+const SLACK: TimeDelta = TimeDelta::seconds(1);
 
 /// Asks with the token whose turn it is; one that fails for a reason of its own gives way to the next at once.
 ///
 /// Each token is asked with once at most; `tries` grows by each request. The pool is locked for moments only, never
 /// while a request is under way.
+///
+/// A conversation goes on with its own token alone. Where that one is back before `reach`, the last instant at which
+/// another attempt may come, the conversation waits for it; else a new one begins.
 pub(super) async fn ask_in_turn(
     link: &Link<'_>,
+    reach: Option<Timestamp>,
     tries: &mut Vec<Try>,
     clock: &dyn Clock,
 ) -> Result<Answer, AskError> {
@@ -32,17 +38,19 @@ pub(super) async fn ask_in_turn(
         tried: Vec::new(),
         is_first: true,
         failure: None,
+        patience: clock.now() + PATIENCE,
+        reach,
     };
-    let patience = clock.now() + PATIENCE;
     loop {
         let started_at = clock.now();
         let token = match turns.take(started_at) {
             Turn::Token(token) => token,
-            Turn::Wait(until) if until <= patience => {
+            Turn::Wait(until) if until <= turns.patience => {
                 clock.sleep_until(until).await;
                 continue;
             }
             Turn::Wait(_) | Turn::Over => return Err(turns.last_word(started_at)),
+            Turn::Later(until) => return Err(turns.waits(started_at, until)),
         };
         let result = link.client.ask(&turns.question, token.as_ref()).await;
         let asked = Asked {
@@ -63,6 +71,8 @@ enum Turn {
     Token(Option<Token>),
     /// A token that may be asked with then.
     Wait(Timestamp),
+    /// The conversation's own token, in an attempt that comes then.
+    Later(Timestamp),
     /// Nothing: all have had their turn.
     Over,
 }
@@ -77,19 +87,19 @@ struct Turns<'a> {
     is_first: bool,
     /// The last token's own failure.
     failure: Option<AskError>,
+    /// A token that is back by then is waited for here.
+    patience: Timestamp,
+    /// Another attempt may come until then; None: none comes.
+    reach: Option<Timestamp>,
 }
 
 impl Turns<'_> {
     /// The next token, or no token for a pool that is empty.
     fn take(&mut self, now: Timestamp) -> Turn {
         if let Conversation::GoOn { token, .. } = &self.question.conversation {
-            match self.link.pool().take_this(token, now) {
-                Take::Token(token) => {
-                    self.tried.push(token.fingerprint.clone());
-                    return Turn::Token(Some(token));
-                }
-                Take::Spaced(until) => return Turn::Wait(until),
-                Take::Anonymous | Take::Nobody => {}
+            let token = token.clone();
+            if let Some(turn) = self.go_on(&token, now) {
+                return turn;
             }
             self.question.conversation = Conversation::Begin;
         }
@@ -105,9 +115,30 @@ impl Turns<'_> {
         Turn::Token(token)
     }
 
-    /// Another token's turn, to which no conversation of this one's account is known.
+    /// How a conversation goes on with its token; None where that one is gone, or back too late.
+    fn go_on(&mut self, fingerprint: &Arc<str>, now: Timestamp) -> Option<Turn> {
+        let mut pool = self.link.pool();
+        let back_at = pool.back_at(fingerprint, now)?;
+        let is_tried = self.tried.contains(fingerprint);
+        if back_at <= now {
+            let token = pool.take_this(fingerprint, now).filter(|_| !is_tried)?;
+            self.tried.push(fingerprint.clone());
+            return Some(Turn::Token(Some(token)));
+        }
+        if back_at <= self.patience && !is_tried {
+            return Some(Turn::Wait(back_at));
+        }
+        let is_in_reach = self.reach.is_some_and(|reach| back_at + SLACK <= reach);
+        is_in_reach.then_some(Turn::Later(back_at))
+    }
+
+    /// Another token's turn, to which no conversation of this one's account is known; unless this one only rests.
     fn go_on_after(&mut self, error: AskError) {
-        if let Conversation::GoOn { .. } = self.question.conversation {
+        let rests = matches!(
+            error.token_effect(),
+            TokenEffect::Cooling { .. } | TokenEffect::OutOfQuota(_)
+        );
+        if let (Conversation::GoOn { .. }, false) = (&self.question.conversation, rests) {
             self.question.conversation = Conversation::Begin;
             if error.kind() == ErrorKind::ConversationLost {
                 // The token may be as good as any other.
@@ -130,6 +161,19 @@ impl Turns<'_> {
             started_at: asked.started_at,
             finished_at: asked.finished_at,
         }
+    }
+
+    /// The failure of an endpoint whose conversation waits for its token.
+    fn waits(&mut self, now: Timestamp, until: Timestamp) -> AskError {
+        let words = match &self.question.conversation {
+            Conversation::GoOn { token, .. } => self.link.pool().describe_wait(token, now),
+            Conversation::None | Conversation::Begin => String::new(),
+        };
+        let error = match self.failure.take() {
+            Some(failure) => failure.and(&words),
+            None => self.link.client.waits(&self.question, words),
+        };
+        error.with_next(Next::NextAttempt, Some(until))
     }
 
     /// The failure of an endpoint that has no token left, and when asking again makes sense, if ever.

@@ -154,23 +154,24 @@ impl Pool {
         Take::Token(member.use_now(&pace, self.turns, now))
     }
 
-    /// The token of that fingerprint and no other, where it may be used: a conversation is its account's. Takes note
-    /// that it is used.
-    pub fn take_this(&mut self, fingerprint: &str, now: Timestamp) -> Take {
-        let (turn, pace) = (self.turns + 1, self.pace);
-        let Some(member) = self.member(fingerprint) else {
-            return Take::Nobody;
-        };
+    /// When the token of that fingerprint may be used, `now` for at once; None for one that is dead or gone from the
+    /// config.
+    #[must_use]
+    pub fn back_at(&self, fingerprint: &str, now: Timestamp) -> Option<Timestamp> {
+        let mut members = self.members.iter();
+        let member = members.find(|member| &*member.token.fingerprint == fingerprint)?;
         let is_dead = matches!(member.state.health, Health::Dead { .. });
-        if is_dead || member.rank(&pace, now).is_none() {
-            return Take::Nobody;
-        }
-        if let Some(until) = pace.spaced_until(&member.state, now) {
-            return Take::Spaced(until);
-        }
-        let token = member.use_now(&pace, turn, now);
-        self.turns = turn;
-        Take::Token(token)
+        member.free_at(&self.pace, now).filter(|_| !is_dead)
+    }
+
+    /// The token of that fingerprint and no other, where it may be used at once: a conversation is its account's. Takes
+    /// note that it is used.
+    pub fn take_this(&mut self, fingerprint: &str, now: Timestamp) -> Option<Token> {
+        self.back_at(fingerprint, now).filter(|at| *at <= now)?;
+        self.turns += 1;
+        let (turn, pace) = (self.turns, self.pace);
+        let member = self.member(fingerprint)?;
+        Some(member.use_now(&pace, turn, now))
     }
 
     /// Whether any token, tried or not, may be used.

@@ -65,20 +65,33 @@ impl Pool {
     /// Why no token can be used: each with its state.
     #[must_use]
     pub fn describe(&self, now: Timestamp) -> String {
-        let each = self.standings(now).map(|standing| {
-            let Standing { token, .. } = &standing;
-            let until = standing.until.unwrap_or(now).format("%Y-%m-%dT%H:%M:%SZ");
-            match standing.state {
-                TokenWord::Cooling => format!("{token} rests until {until}"),
-                TokenWord::OutOfQuota => format!("{token} is out of quota until {until}"),
-                TokenWord::Dead => format!("{token} is dead"),
-                TokenWord::Suspect => format!("{token} was refused"),
-                _ if standing.until.is_some() => format!("{token} is paced until {until}"),
-                _ => format!("{token} is healthy"),
-            }
-        });
-        let each: Vec<String> = each.collect();
+        let each: Vec<String> = self.standings(now).map(|each| each.words(now)).collect();
         format!("no token to ask with: {}", each.join(", "))
+    }
+
+    /// Why a conversation cannot go on yet: how its token stands.
+    #[must_use]
+    pub fn describe_wait(&self, fingerprint: &str, now: Timestamp) -> String {
+        let of_this = |member: &&Member| &*member.token.fingerprint == fingerprint;
+        let standing = self.members.iter().filter(of_this);
+        let words = standing.map(|member| member.standing(&self.pace, now).words(now));
+        let words: String = words.collect();
+        format!("the conversation waits for its token: {words}")
+    }
+}
+
+impl Standing {
+    fn words(&self, now: Timestamp) -> String {
+        let token = &self.token;
+        let until = self.until.unwrap_or(now).format("%Y-%m-%dT%H:%M:%SZ");
+        match self.state {
+            TokenWord::Cooling => format!("{token} rests until {until}"),
+            TokenWord::OutOfQuota => format!("{token} is out of quota until {until}"),
+            TokenWord::Dead => format!("{token} is dead"),
+            TokenWord::Suspect => format!("{token} was refused"),
+            _ if self.until.is_some() => format!("{token} is paced until {until}"),
+            _ => format!("{token} is healthy"),
+        }
     }
 }
 
