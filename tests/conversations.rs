@@ -40,6 +40,11 @@ system = "一句话。"
 name = "other"
 at = "2099-12-24T08:00"
 prompt = "天气？"
+
+[[job]]
+name = "again"
+at = "2099-12-24T08:00"
+prompt = "上次：{{{{ last.answer }}}}"
 "#
     ))
 }
@@ -226,6 +231,42 @@ fn once_begins_anew_where_the_token_of_a_conversation_rests() {
     );
     let asked: Vec<_> = talk(&kimi).into_iter().map(|(_, token, _)| token).collect();
     assert_eq!(asked, ['1', '1', '2']);
+}
+
+#[test]
+fn what_a_model_thought_is_no_part_of_what_was_said() {
+    let (openai, ntfy) = (FakeOpenai::start(), FakeNtfy::start());
+    let place = place(&openai, OPENAI, &ntfy, "conversation = \"continue\"");
+    let thought = format!("<think>\n{}\n</think>\n\n一百元。", "嗯".repeat(21_000));
+    for answer in [&*thought, "好。"] {
+        openai.next(Reply::Answer(answer.to_owned()));
+        let output = once(&place, "talk");
+        assert_eq!(output.stderr, "");
+    }
+    insta::assert_snapshot!(told(&openai).lines().nth(1).unwrap(), @"- - system:一句话。 | user:今天的金价？与昨天相比呢？ | assistant:一百元。 | user:今天的金价？与昨天相比呢？");
+    let stored = place.shown(1);
+    assert_eq!(stored["answer"], *thought, "the answer itself stays whole");
+
+    openai.next(Reply::Answer(thought));
+    once(&place, "again");
+    let shown = place.run(&["once", "again", "--show-prompt"]);
+    assert_eq!(shown.stdout, "上次：一百元。\n");
+}
+
+#[test]
+fn the_log_says_when_nothing_of_a_conversation_can_be_sent() {
+    let (openai, ntfy) = (FakeOpenai::start(), FakeNtfy::start());
+    let place = place(&openai, OPENAI, &ntfy, "conversation = \"continue\"");
+    openai.next(Reply::Answer("涨".repeat(20_000)));
+    once(&place, "talk");
+    openai.next(Reply::Answer("好。".to_owned()));
+    let output = once(&place, "talk");
+    assert!(
+        output.stderr.contains("longer than history_max_chars")
+            && output.stderr.contains("20013"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]

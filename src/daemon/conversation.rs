@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use chrono::Datelike as _;
 use chrono_tz::Tz;
+use tracing::warn;
 
 use crate::{
     ask::{self, Answer, Question, Turn},
     config::{Api, Endpoint, Job, Reset},
     ledger::{ConversationRow, Ledger, LedgerError, TurnRow},
     model::Timestamp,
+    render,
 };
 
 /// A conversation as it stands before a question.
@@ -46,14 +48,15 @@ impl Standing {
             // Kimi remembers by itself.
             Api::Kimi => Vec::new(),
             Api::Openai => {
-                let most = i64::try_from(conversation.history_max_chars).unwrap_or(i64::MAX);
-                ledger.said(row.conversation_id, most).await?
+                let mut history = History::of(conversation.history_max_chars);
+                let reads_on = |prompt, answer: String| history.add(prompt, &answer);
+                ledger.said(row.conversation_id, reads_on).await?;
+                history.told(job, endpoint)
             }
         };
-        let turn = |(prompt, answer)| Turn { prompt, answer };
         Ok(Some(Self {
             row: Some(row),
-            history: history.into_iter().map(turn).collect(),
+            history,
         }))
     }
 
@@ -90,6 +93,58 @@ impl Standing {
     /// True for an answer outside the conversation that was to go on.
     pub(super) fn is_lost(&self, answer: &Answer) -> bool {
         self.row.as_ref().is_some_and(|row| !is_of(row, answer))
+    }
+}
+
+/// What was said, as a service is sent it that does not remember: the newest turns, without what a model thought.
+struct History {
+    /// The newest first.
+    turns: Vec<Turn>,
+    /// The most characters in all turns together.
+    most: usize,
+    /// Those that are left.
+    left: usize,
+    /// The characters of the turn for which there was no room.
+    too_long: Option<usize>,
+}
+
+impl History {
+    fn of(most: usize) -> Self {
+        Self {
+            turns: Vec::new(),
+            most,
+            left: most,
+            too_long: None,
+        }
+    }
+
+    /// Takes the next older turn; false where there is no room for it.
+    fn add(&mut self, prompt: String, answer: &str) -> bool {
+        let answer = render::without_thinking(answer).to_owned();
+        let chars = prompt.chars().count() + answer.chars().count();
+        let Some(left) = self.left.checked_sub(chars) else {
+            self.too_long = Some(chars);
+            return false;
+        };
+        self.left = left;
+        self.turns.push(Turn { prompt, answer });
+        true
+    }
+
+    /// The turns, the oldest first; the log says where there is room for none.
+    fn told(mut self, job: &Job, endpoint: &Endpoint) -> Vec<Turn> {
+        if let (true, Some(chars)) = (self.turns.is_empty(), self.too_long) {
+            let (job, ai, history_max_chars) = (job.name.as_str(), &*endpoint.name, self.most);
+            warn!(
+                job,
+                ai,
+                chars,
+                history_max_chars,
+                "nothing of the conversation is sent: even its newest turn is longer than history_max_chars"
+            );
+        }
+        self.turns.reverse();
+        self.turns
     }
 }
 

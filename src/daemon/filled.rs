@@ -7,6 +7,7 @@ use crate::{
     ledger::{Ledger, LedgerError},
     model::{Language, Timestamp, from_ms},
     prompt::{Facts, Last, Prompt, PromptError},
+    render,
 };
 
 /// What a job asks.
@@ -56,7 +57,7 @@ impl Filled {
             now: moments.now,
             scheduled_at: moments.scheduled_at,
             last: last.map(|(answer, delivered_at)| Last {
-                answer,
+                answer: render::without_thinking(&answer).to_owned(),
                 delivered_at: from_ms(delivered_at),
             }),
         };

@@ -1,5 +1,6 @@
 //! Conversations: which runs are the turns of one, and what was said in it.
 
+use futures_util::TryStreamExt as _;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{Ledger, Result};
@@ -61,29 +62,30 @@ impl Ledger {
         .map_err(|error| self.error(error))
     }
 
-    /// What was asked and answered in a conversation, the oldest first: its newest turns, as many as have `max_chars`
-    /// characters together at most. What `keep` has pruned is forgotten.
+    /// Reads what was asked and answered in a conversation, the newest first, until `reads_on` has enough. What `keep`
+    /// has pruned is forgotten.
     ///
     /// # Errors
     /// The ledger could not be read.
     pub async fn said(
         &self,
         conversation_id: i64,
-        max_chars: i64,
-    ) -> Result<Vec<(String, String)>> {
-        sqlx::query_as(
-            "select prompt, answer from (
-                 select content.run_id, prompt, answer, sum(length(prompt) + length(answer))
-                     over (order by content.run_id desc) as chars
-                 from turn join content on content.run_id = turn.run_id
-                 where turn.conversation_id = $1) as said
-             where chars <= $2 order by run_id",
+        mut reads_on: impl FnMut(String, String) -> bool,
+    ) -> Result<()> {
+        let mut turns = sqlx::query_as(
+            "select prompt, answer from turn join content on content.run_id = turn.run_id
+             where turn.conversation_id = $1 order by turn.run_id desc",
         )
         .bind(conversation_id)
-        .bind(max_chars)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|error| self.error(error))
+        .fetch(&self.pool);
+        while let Some((prompt, answer)) =
+            turns.try_next().await.map_err(|error| self.error(error))?
+        {
+            if !reads_on(prompt, answer) {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -17,6 +17,16 @@ pub use options::{Code, Links, Quotes, Sources, Style, Tables, TextChoices, Text
 pub use page::{html, html_without_images, page};
 pub use split::{Attached, Long, Part, SplitLimits, attach, split, truncate};
 
+/// An answer's Markdown without what the model wrote for itself before it: `<think>…</think>` and the like.
+#[must_use]
+pub fn without_thinking(markdown: &str) -> &str {
+    let answer = plain::thinking::cut(markdown);
+    if answer.len() == markdown.len() {
+        return markdown;
+    }
+    answer.trim_start()
+}
+
 /// The text that a phone shows for an answer.
 ///
 /// `options` matter to the plain style alone. No input is an error: where nothing would be left

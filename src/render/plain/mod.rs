@@ -15,7 +15,7 @@ mod math;
 pub(super) mod shield;
 mod source;
 mod table;
-mod thinking;
+pub(super) mod thinking;
 mod writer;
 
 use comrak::Arena;

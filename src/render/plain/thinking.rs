@@ -7,7 +7,7 @@ use super::code::CodeLines;
 /// A block counts at the very start only, after white space. A closing tag that nothing opened
 /// takes what is before it along. Elsewhere such tags are text, and an opening tag that nothing
 /// closes loses the tag alone: an empty push helps nobody.
-pub(super) fn cut(text: &str) -> &str {
+pub(in crate::render) fn cut(text: &str) -> &str {
     let mut rest = cut_kimi(text);
     loop {
         rest = match begin(rest) {
