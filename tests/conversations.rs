@@ -262,8 +262,7 @@ fn the_log_says_when_nothing_of_a_conversation_can_be_sent() {
     openai.next(Reply::Answer("好。".to_owned()));
     let output = once(&place, "talk");
     assert!(
-        output.stderr.contains("longer than history_max_chars")
-            && output.stderr.contains("20013"),
+        output.stderr.contains("longer than history_max_chars") && output.stderr.contains("20013"),
         "{}",
         output.stderr
     );

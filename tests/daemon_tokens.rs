@@ -398,3 +398,17 @@ fn a_prompt_is_filled_in_when_it_is_asked_and_knows_the_last_answer() {
     let shown = world.run(&["once", "金价", "--show-prompt"]);
     assert_eq!(shown.stdout, "金价？上次：涨\n");
 }
+
+#[test]
+fn a_template_that_only_its_own_job_shows_to_be_wrong_says_where() {
+    let job = one_shot("金价", TimeDelta::seconds(-3600));
+    let template = "{% if job == '金价' %}{{ now + 1 }}{% endif %}";
+    let world = World::new(&job.replace("今天的金价？", template));
+    let shown = world.run(&["once", "金价", "--show-prompt"]);
+    assert_eq!(shown.code, Some(1));
+    assert!(
+        shown.stderr.contains("prompt: line 1, column 24: "),
+        "{}",
+        shown.stderr
+    );
+}

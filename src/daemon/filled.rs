@@ -67,9 +67,10 @@ impl Filled {
 
 fn fill(job: &Job, facts: &Facts<'_>) -> anyhow::Result<Filled> {
     let filled = |key: &'static str, prompt: &Prompt| {
-        let wrong = |PromptError { message, .. }| {
+        let wrong = |PromptError { at, message }| {
+            let (line, column) = prompt.position(at);
             let see = "`promptcron once JOB --show-prompt` shows it";
-            anyhow!("{key} {message}; {see}")
+            anyhow!("{key} line {line}, column {column}: {message}; {see}")
         };
         prompt.fill(facts).map_err(wrong)
     };

@@ -8,7 +8,7 @@ mod scan;
 
 use std::{fmt, sync::Arc};
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use chrono_tz::Tz;
 use minijinja::{
     AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig,
@@ -30,6 +30,9 @@ const NAMES: [&str; 9] = [
     "last.answer",
     "last.delivered_at",
 ];
+
+/// Those of them that are instants: they know the method `format`, the others none.
+const INSTANTS: [&str; 3] = ["now", "scheduled_at", "last.delivered_at"];
 
 /// What the template language itself brings.
 const BUILT_IN: [&str; 4] = ["range", "dict", "namespace", "loop"];
@@ -82,7 +85,7 @@ pub struct Last {
 }
 
 impl Prompt {
-    /// Reads a prompt, and tries a template on a first and on a later run.
+    /// Reads a prompt, and tries a template on a first and on a later run, on each day of a week and in each language.
     ///
     /// # Errors
     /// What is wrong with a template: its syntax, a name, filter or test that there is none of.
@@ -106,8 +109,8 @@ impl Prompt {
         prompt.wants_last = used
             .iter()
             .any(|name| name.split('.').next() == Some("last"));
-        for last in [None, Some(sample())] {
-            prompt.fill(&trial(last))?;
+        for facts in trials() {
+            prompt.fill(&facts)?;
         }
         Ok(prompt)
     }
@@ -134,6 +137,15 @@ impl Prompt {
         }
         let filled = environment().render_str(&self.text, context(facts));
         filled.map_err(|error| self.error(&error))
+    }
+
+    /// Line and column of an offset in the text, both from 1; columns count characters.
+    #[must_use]
+    pub fn position(&self, at: usize) -> (usize, usize) {
+        let before = &self.text[..self.text.floor_char_boundary(at)];
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let column = before[line_start..].chars().count() + 1;
+        (before.matches('\n').count() + 1, column)
     }
 
     fn error(&self, error: &minijinja::Error) -> PromptError {
@@ -233,16 +245,23 @@ impl Object for LastValue {
     }
 }
 
-/// The facts that a template is tried on.
-fn trial(last: Option<Last>) -> Facts<'static> {
-    Facts {
-        job: "job",
-        zone: Tz::UTC,
-        language: Language::En,
-        now: Timestamp::UNIX_EPOCH,
-        scheduled_at: Timestamp::UNIX_EPOCH,
-        last,
-    }
+/// The facts that a template is tried on: seven days, each at another time of day, with and without a last answer.
+fn trials() -> impl Iterator<Item = Facts<'static>> {
+    let days = (0..7).map(|day| Timestamp::UNIX_EPOCH + TimeDelta::hours(27 * day));
+    days.flat_map(|now| {
+        [Language::En, Language::Zh]
+            .into_iter()
+            .flat_map(move |language| {
+                [None, Some(sample())].into_iter().map(move |last| Facts {
+                    job: "job",
+                    zone: Tz::UTC,
+                    language,
+                    now,
+                    scheduled_at: now,
+                    last,
+                })
+            })
+    })
 }
 
 fn sample() -> Last {

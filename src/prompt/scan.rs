@@ -3,7 +3,7 @@
 
 use minijinja::{Environment, ErrorKind};
 
-use super::{BUILT_IN, NAMES, PromptError};
+use super::{BUILT_IN, INSTANTS, NAMES, PromptError};
 
 /// One word or sign inside a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,20 +23,12 @@ impl Token<'_> {
 pub(super) fn unknown(text: &str, used: &[String], env: &Environment<'_>) -> Option<PromptError> {
     let tokens = tokens(text);
     let is_known = |name: &str| NAMES.contains(&name) || BUILT_IN.contains(&name);
-    let is_field_of_known = |name: &str| {
-        // A method of a moment or of a text: whether there is one is found when it is called.
-        let (head, _) = name.rsplit_once('.').unwrap_or((name, ""));
-        head != "last" && name.contains('.') && is_known(head)
-    };
     let names = used
         .iter()
-        .filter(|name| !is_known(name) && !is_field_of_known(name))
+        .filter(|name| !is_known(name) && !is_method(name))
         .map(|name| PromptError {
             at: place(&tokens, name),
-            message: format!(
-                "there is no {name}; a prompt knows {}",
-                NAMES[..6].join(", ") + ", last.answer and last.delivered_at"
-            ),
+            message: format!("there is no {name}; {}", known(name)),
         });
     let words = tokens.windows(2).filter_map(|pair| {
         let [before, word] = pair else { return None };
@@ -64,6 +56,28 @@ pub(super) fn unknown(text: &str, used: &[String], env: &Environment<'_>) -> Opt
         })
     });
     names.chain(words).min_by_key(|error| error.at)
+}
+
+/// True for what may follow a name behind a dot.
+fn is_method(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(head, method)| {
+        BUILT_IN.contains(&head) || (INSTANTS.contains(&head) && method == "format")
+    })
+}
+
+/// What there is instead of an unknown name.
+fn known(name: &str) -> String {
+    let head = name.rsplit_once('.').map(|(head, _)| head);
+    match head.filter(|head| NAMES.contains(head) && *head != "last") {
+        Some(head) if INSTANTS.contains(&head) => {
+            format!("{head} knows format, such as {head}.format(\"%Y-%m-%d\")")
+        }
+        Some(head) => format!("{head} is a text; filters change it, such as {head}|upper"),
+        None => format!(
+            "a prompt knows {}, last.answer and last.delivered_at",
+            NAMES[..6].join(", ")
+        ),
+    }
 }
 
 /// Where a name such as `last.anser` stands first.

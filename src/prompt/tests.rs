@@ -102,6 +102,9 @@ fn what_is_wrong_with_a_template_is_told_with_its_place() {
         "{{ now.format(1) }}",
         "{{ now.format('%Q') }}",
         "{{ job.split(',') }}",
+        "{% if weekday == 'Monday' %}{{ now.fromat('%Y') }}{% endif %}",
+        "{% if weekday == '星期三' %}\n{{ date + 1 }}{% endif %}",
+        "{% if last and weekday == 'Sunday' %}{{ last.delivered_at.format('%Q') }}{% endif %}",
         "{{ now",
         "{% if now %}",
         "{% include 'x' %}",
@@ -126,8 +129,15 @@ fn what_is_wrong_with_a_template_is_told_with_its_place() {
       invalid operation: format takes a text, such as "%Y-%m-%d"
     {{ now▶.format('%Q') }}
       invalid operation: this is no format; write one such as "%Y-%m-%d %H:%M"
-    {{ job▶.split(',') }}
-      unknown method: string has no method named split
+    {{ ▶job.split(',') }}
+      there is no job.split; job is a text; filters change it, such as job|upper
+    {% if weekday == 'Monday' %}{{ ▶now.fromat('%Y') }}{% endif %}
+      there is no now.fromat; now knows format, such as now.format("%Y-%m-%d")
+    {% if weekday == '星期三' %}
+    {{ ▶date + 1 }}{% endif %}
+      invalid operation: tried to use + operator on unsupported types string and number
+    {% if last and weekday == 'Sunday' %}{{ last.delivered_at▶.format('%Q') }}{% endif %}
+      invalid operation: this is no format; write one such as "%Y-%m-%d %H:%M"
     {{ ▶now
       unexpected end of input, expected end of variable block; for braces that are meant as they stand write {% raw %}…{% endraw %}
     {% if now ▶%}
@@ -139,6 +149,13 @@ fn what_is_wrong_with_a_template_is_told_with_its_place() {
     {{ ▶'x' * 1000000000 }}
       takes too many steps; make its loops shorter
     "#);
+}
+
+#[test]
+fn what_only_a_run_shows_to_be_wrong_has_its_line_and_column() {
+    let prompt = prompt("上海\n{% if job == '金价' %}涨 {{ now.format(1) }}{% endif %}");
+    let error = prompt.fill(&facts(Language::Zh, None)).unwrap_err();
+    assert_eq!(prompt.position(error.at), (2, 29));
 }
 
 #[test]
