@@ -114,9 +114,12 @@ fn killed_at_random_nothing_is_lost_and_nothing_runs_twice() {
         TARGETS,
         JOBS,
     );
-    world
-        .ai
-        .answer_with(&["今天的金价上涨了百分之一点五。"; 4].join("\n\n"));
+    // An AI that takes its time, so that kills find questions on their way.
+    let answer = ["今天的金价上涨了百分之一点五。"; 4].join("\n\n");
+    world.ai.reply_with(ai::Reply::Late(
+        Duration::from_millis(30),
+        Box::new(ai::Reply::Answer(answer)),
+    ));
     world.stopped_at(Utc::now());
     for _ in 0..rounds {
         // Half of them soon after the ledger was taken, where most is written.

@@ -71,6 +71,8 @@ pub enum Reply {
     },
     /// Waits for [`Gate::open`], then replies.
     Held(Gate, Box<Self>),
+    /// Thinks for this long, as an AI does, then replies.
+    Late(Duration, Box<Self>),
     /// Never replies.
     Hang,
     /// The head and the first bytes of an answer, then the connection breaks.
@@ -506,6 +508,10 @@ async fn question(shared: &Shared, request: &Request) -> Response {
         reply = match reply {
             Reply::Held(gate, then) => {
                 gate.pass().await;
+                *then
+            }
+            Reply::Late(thinking, then) => {
+                tokio::time::sleep(thinking).await;
                 *then
             }
             Reply::Hang => std::future::pending().await,
