@@ -13,8 +13,8 @@ use std::{
 use chrono_tz::Tz;
 use promptcron::{
     config::{
-        self, Api, Auth, CatchUp, Config, Conversation, Errors, Limits, Notify, Overlap, Pace,
-        Pacing, Pattern, QuietMode, Quota, Reset, SentFirst, ZoneSource,
+        self, Api, Auth, Button, CatchUp, Config, Conversation, Errors, Extras, Job, Limits,
+        Notify, Overlap, Pace, Pacing, Pattern, QuietMode, Quota, Reset, SentFirst, ZoneSource,
     },
     model::{Language, Timestamp},
     prompt::Prompt,
@@ -277,6 +277,20 @@ fn every_key_reaches_its_place() {
         width: Some(44),
     };
     assert_eq!((&phone.text, phone.long), (&text, Long::Attach));
+    let extras = phone.notification.extras();
+    let shown = |text: &Option<String>| text.clone().unwrap();
+    assert_eq!(
+        [&extras.filename, &extras.delay, &extras.email, &extras.call].map(shown),
+        ["图.png", "90m", "phil@example.com", "yes"]
+    );
+    assert_eq!(
+        (extras.markdown, extras.cache, extras.firebase),
+        (Some(true), Some(true), Some(false))
+    );
+    insta::assert_snapshot!(actions(extras), @r#"
+    {"action":"broadcast","label":"灯","intent":"com.example.LIGHT","extras":{"cmd":"on"}}
+    {"action":"copy","label":"抄","value":"801"}
+    "#);
 
     let gold = &config.jobs[0];
     assert_eq!(gold.schedule.zone(), Tz::Asia__Shanghai);
@@ -329,14 +343,17 @@ fn every_key_reaches_its_place() {
         (Some(5), Some(["💰".to_owned()].as_slice()))
     );
     assert_eq!(notification.click.as_deref(), Some("tel:+8610"));
+    let extras = notification.extras();
+    assert_eq!(extras.attach.as_deref(), Some("https://example.com/a.png"));
+    assert_eq!(extras.icon.as_deref(), Some("https://example.com/i.png"));
     assert_eq!(
-        notification.attach.as_deref(),
-        Some("https://example.com/a.png")
+        (gold.topic.as_deref(), extras.delay.as_deref()),
+        (Some("gold"), Some("tomorrow, 9am"))
     );
-    assert_eq!(
-        notification.icon.as_deref(),
-        Some("https://example.com/i.png")
-    );
+    insta::assert_snapshot!(actions(extras), @r#"
+    {"action":"view","label":"打开","url":"geo:0,0","clear":true}
+    {"action":"http","label":"关","url":"https://example.com/off","method":"PUT","headers":{"Authorization":"Bearer tk_geheim"},"body":"{}"}
+    "#);
     assert_eq!((gold.style, gold.enabled), (Some(Style::Markdown), false));
     let text = TextChoices {
         quotes: Some(Quotes::Keep),
@@ -401,6 +418,26 @@ fn every_key_reaches_its_place() {
         matches!(&config.targets["ntfy.sh/hotine"].ntfy().unwrap().auth, Some(Auth::Token(token))
         if token.expose_secret() == "tk_geheim")
     );
+}
+
+/// The buttons as ntfy gets them.
+fn actions(extras: &Extras) -> String {
+    let buttons = extras.actions.iter().flatten();
+    let json = |Button::Own(action): &Button| serde_json::to_string(action).unwrap();
+    buttons.map(json).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_jobs_topic_counts_on_its_own_targets_and_not_on_their_fallbacks() {
+    let config = valid("everything.toml");
+    let mut job = (*config.jobs[0]).clone();
+    let topic = |job: &Job| {
+        let seen = config.targets["phone"].for_job(job);
+        seen.ntfy().unwrap().topic.clone()
+    };
+    assert_eq!(topic(&job), "gold");
+    job.targets = vec!["house".into()];
+    assert_eq!(topic(&job), "hotine");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::{Failure, block_on, out::say};
 use crate::{
-    config::{Config, Ntfy, Page, Service, Target, ntfy_rules},
+    config::{Button, Config, Ntfy, Page, Service, Target, ntfy_rules},
     push::{Client, Message, Receipt},
     render,
 };
@@ -58,16 +58,16 @@ fn title<'a>(target: &'a Target, args: &'a PushArgs) -> Option<&'a str> {
 
 fn message(target: &Target, ntfy: &Ntfy, args: &PushArgs) -> Message {
     let notification = &target.notification;
-    Message {
+    let buttons = notification.extras().actions.iter().flatten();
+    let message = Message {
         topic: ntfy.topic.clone(),
         message: args.text.clone(),
         title: title(target, args).map(str::to_owned),
-        priority: notification.priority,
         tags: ntfy_rules::short_codes(notification.tags.as_deref().unwrap_or_default()),
-        click: notification.click.clone(),
-        icon: notification.icon.clone(),
-        ..Message::default()
-    }
+        actions: buttons.map(|Button::Own(action)| action.clone()).collect(),
+        ..Message::showing(notification)
+    };
+    message.with_extras(notification)
 }
 
 fn page<'a>(target: &'a Target, args: &'a PushArgs) -> Page<'a> {

@@ -8,8 +8,10 @@ use std::{collections::BTreeMap, fmt, fmt::Write as _};
 use secrecy::ExposeSecret;
 
 use super::{
+    actions::Button,
     courtesy::{Courtesy, Pacing},
-    types::{Auth, Config, Endpoint, Job, Network, Notification, Quota, Service, Target, Web},
+    notification::Notification,
+    types::{Auth, Config, Endpoint, Job, Network, Quota, Service, Target, Web},
     webhook::{Header, Webhook},
 };
 use crate::render::TextChoices;
@@ -339,13 +341,32 @@ fn network(network: &Network) -> Fields {
 
 fn notification(notification: &Notification) -> Fields {
     let tags = notification.tags.as_ref().map(|tags| tags.join(", "));
+    let extras = notification.extras();
+    // A button's address and headers may hold secrets.
+    let actions = extras.actions.as_ref().map(|buttons| {
+        let json = |Button::Own(action): &Button| serde_json::to_string(action).unwrap_or_default();
+        buttons.iter().map(json).collect::<Vec<_>>().join(",")
+    });
+    let call = extras.call.as_ref().map(|number| match number.as_str() {
+        "" => "false",
+        "yes" => "true",
+        number => number,
+    });
     vec![
         ("title", notification.title.as_ref().and_then(text)),
         ("priority", notification.priority.and_then(text)),
         ("tags", tags.and_then(text)),
         ("click", notification.click.as_ref().and_then(text)),
-        ("attach", notification.attach.as_ref().and_then(text)),
-        ("icon", notification.icon.as_ref().and_then(text)),
+        ("attach", extras.attach.as_ref().and_then(text)),
+        ("filename", extras.filename.as_ref().and_then(text)),
+        ("icon", extras.icon.as_ref().and_then(text)),
+        ("actions", actions.and_then(hidden)),
+        ("delay", extras.delay.as_ref().and_then(text)),
+        ("email", extras.email.as_ref().and_then(text)),
+        ("call", call.and_then(text)),
+        ("markdown", extras.markdown.and_then(text)),
+        ("cache", extras.cache.and_then(text)),
+        ("firebase", extras.firebase.and_then(text)),
     ]
 }
 
@@ -372,6 +393,7 @@ pub(super) fn job(job: &Job) -> Fields {
             job.conversation.and_then(|c| text(c.history_max_chars)),
         ),
         ("to", text(job.targets.join(", "))),
+        ("topic", job.topic.as_ref().and_then(text)),
         ("style", job.style.and_then(word)),
         ("options of phone text", choices(&job.text)),
         ("notify", word(job.notify)),

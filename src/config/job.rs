@@ -9,7 +9,7 @@ use super::{
     chain, conversation,
     defined::Defined,
     item::{Fault, Item},
-    kimi, ntfy,
+    kimi, notification,
     reading::Reading,
     section::Section,
     silence,
@@ -96,7 +96,10 @@ impl<'r> Jobs<'r> {
         self.warn_of_models(section, chain, model.as_deref(), use_search);
         let conversation = conversation::read(section);
         let (notify, silent_if) = (silence::notify(section), silence::silent_if(section));
-        let notification = ntfy::notification(section);
+        let notification = notification::notification(section);
+        let known = targets.as_deref().unwrap_or_default();
+        self.targets.check_delay(section, &notification, known);
+        let topic = self.targets.topic(section, targets.as_deref());
         let (style, text) = (text::style(section), text::choices(section));
         // Every key is read before any wrong one ends it: all errors at once.
         Some(Job {
@@ -114,6 +117,7 @@ impl<'r> Jobs<'r> {
             model,
             use_search,
             conversation,
+            topic,
             targets: targets?,
             notify: notify.unwrap_or_default(),
             silent_if,

@@ -70,7 +70,15 @@ pub(super) const NTFY: &[&str] = &[
     "tags",
     "click",
     "attach",
+    "filename",
     "icon",
+    "actions",
+    "delay",
+    "email",
+    "call",
+    "markdown",
+    "cache",
+    "firebase",
     "style",
     "quotes",
     "links",
@@ -126,6 +134,17 @@ pub(super) const WEBHOOK: &[&str] = &[
     "ca_file",
 ];
 
+/// The buttons below a push, and what each kind may hold.
+pub(super) const ACTION: &[&str] = &[
+    "action", "label", "url", "method", "headers", "body", "intent", "extras", "value", "clear",
+];
+pub(super) const ACTION_VIEW: &[&str] = &["action", "label", "url", "clear"];
+pub(super) const ACTION_BROADCAST: &[&str] = &["action", "label", "intent", "extras", "clear"];
+pub(super) const ACTION_HTTP: &[&str] = &[
+    "action", "label", "url", "method", "headers", "body", "clear",
+];
+pub(super) const ACTION_COPY: &[&str] = &["action", "label", "value", "clear"];
+
 /// How fast a target may be sent to.
 pub(super) const PACE: &[&str] = &["burst", "every", "per_day"];
 
@@ -156,6 +175,7 @@ pub(super) const JOB: &[&str] = &[
     "history_max_chars",
     "to",
     "ntfy",
+    "topic",
     "notify",
     "silent_if",
     "title",
@@ -163,7 +183,15 @@ pub(super) const JOB: &[&str] = &[
     "tags",
     "click",
     "attach",
+    "filename",
     "icon",
+    "actions",
+    "delay",
+    "email",
+    "call",
+    "markdown",
+    "cache",
+    "firebase",
     "style",
     "quotes",
     "links",

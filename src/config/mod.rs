@@ -4,6 +4,7 @@
 //! [`keys()`] says what a file may hold, `section` and `item` read values and collect what is wrong with them in `reading`,
 //! and `root`, `ai`, `ntfy`, `webhook`, `job` and `text` say what each table means.
 
+mod actions;
 mod ai;
 mod body;
 mod chain;
@@ -15,6 +16,7 @@ mod duration;
 mod env;
 mod errors;
 mod expand;
+mod extras;
 mod item;
 mod job;
 mod jwt;
@@ -25,6 +27,7 @@ mod limits;
 mod literal;
 mod locate;
 mod network;
+mod notification;
 mod ntfy;
 pub mod ntfy_rules;
 mod pace;
@@ -48,14 +51,17 @@ mod zone;
 
 use std::{fs, path::Path};
 
+pub use actions::{Action, Button};
 pub use body::{Body, Page};
 pub use courtesy::{Courtesy, Pace, Pacing, QuietMode, SentFirst};
 pub use diff::{Change, diff};
 pub use env::{Env, SystemEnv};
 pub use errors::{Error, Errors};
+pub use extras::Extras;
 pub use keys::{TableKeys, keys};
 pub use ledger::{default as default_ledger, ledger_of};
 pub use locate::{NoFile, locate};
+pub use notification::Notification;
 pub use root::parse;
 pub use silence::{Notify, Pattern};
 pub use told::{Told, told, told_job};

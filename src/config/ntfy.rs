@@ -3,24 +3,22 @@
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use toml::de::DeValue;
 use url::Url;
 
 use super::{
     courtesy::{self, Courtesy, Pace, Pacing},
-    item::{Fault, Item},
-    network, ntfy_rules, secrets,
+    item::Item,
+    network,
+    notification::{self, Notification},
+    ntfy_rules, secrets,
     section::Section,
     text, tokens,
-    types::{Auth, Notification, Ntfy, Service, Target},
+    types::{Auth, Ntfy, Service, Target},
     urls,
 };
 use crate::render::Long;
 const PUBLIC_SERVER: &str = "https://ntfy.sh";
 const PUBLIC_HOST: &str = "ntfy.sh";
-
-/// ntfy takes 1,024 bytes; the rest is room for a part's number, such as ` (12/50)`.
-const TITLE_BYTES: usize = 1_000;
 
 /// The default of `max_bytes` on ntfy.sh: phones that are woken through Google's or Apple's service
 /// show about 1,500 bytes of a push.
@@ -31,10 +29,10 @@ pub(super) fn target(section: &Section<'_>, name: Option<&Arc<str>>, zone: Tz) -
     let server = server(section);
     let topic = section.required("topic", "topic = \"YOUR-TOPIC\"", topic);
     let auth = auth(section);
-    let notification = notification(section);
+    let notification = notification::notification(section);
     let long = text::long(section);
     let max_bytes = section.read("max_bytes", |item| item.int(100..=4_095));
-    if notification.attach.is_some() && long == Some(Long::Attach) {
+    if notification.extras().attach.is_some() && long == Some(Long::Attach) {
         text::warn_of_two_files(section, "long");
     }
     let is_public = |server: &Url| server.host_str() == Some(PUBLIC_HOST);
@@ -114,7 +112,7 @@ fn server(section: &Section<'_>) -> Option<Url> {
     })
 }
 
-fn topic(item: &Item<'_>) -> Result<String, String> {
+pub(super) fn topic(item: &Item<'_>) -> Result<String, String> {
     let topic = item.word()?;
     if topic.contains("://") {
         return Err(
@@ -194,64 +192,6 @@ fn basic(
         user: user?,
         password: password?,
     })
-}
-
-/// The keys that ntfy's targets and jobs share.
-pub(super) fn notification(section: &Section<'_>) -> Notification {
-    Notification {
-        attach: section.read("attach", |item| urls::fetched(&item.word()?)),
-        icon: section.read("icon", |item| urls::fetched(&item.word()?)),
-        ..shown(section)
-    }
-}
-
-/// What every kind of target can show.
-pub(super) fn shown(section: &Section<'_>) -> Notification {
-    Notification {
-        title: section.read("title", title),
-        priority: section.read("priority", priority),
-        tags: section.read("tags", tags),
-        click: section.read("click", |item| urls::click(&item.word()?)),
-        ..Notification::default()
-    }
-}
-
-fn title(item: &Item<'_>) -> Result<String, String> {
-    let title = item.word()?;
-    if title.chars().any(char::is_control) {
-        return Err(
-            "holds a line break or another control character; write it on one line".to_owned(),
-        );
-    }
-    if title.len() > TITLE_BYTES {
-        let bytes = title.len();
-        return Err(format!(
-            "is {bytes} bytes long; at most {TITLE_BYTES} are allowed"
-        ));
-    }
-    Ok(title)
-}
-
-fn priority(item: &Item<'_>) -> Result<u8, String> {
-    match item.value {
-        DeValue::Integer(_) => ntfy_rules::check_priority(item.whole()?),
-        DeValue::String(_) => ntfy_rules::parse_priority(&item.word()?),
-        _ => Err(item.unlike("1 to 5, or min, low, default, high or max")),
-    }
-}
-
-fn tags(item: &Item<'_>) -> Result<Vec<String>, Fault> {
-    let elements = item
-        .elements()
-        .ok_or_else(|| item.unlike("a list such as [\"💰\"]"))?;
-    let mut tags = elements
-        .iter()
-        .map(Item::own_word)
-        .collect::<Result<Vec<_>, _>>()?;
-    // Collecting made room for four; thousands of jobs have one.
-    tags.shrink_to_fit();
-    ntfy_rules::check_tags(&tags)?;
-    Ok(tags)
 }
 
 /// Whether two targets are one: an inline target may be written in several jobs.

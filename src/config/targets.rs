@@ -8,8 +8,12 @@ use std::{
 
 use chrono_tz::Tz;
 use toml::de::DeValue;
+use url::Url;
 
-use super::{defined::Defined, item::Item, keys, ntfy, section::Section, suggest, types::Target};
+use super::{
+    defined::Defined, item::Item, keys, notification::Notification, ntfy, section::Section,
+    suggest, types::Target,
+};
 use crate::render::Long;
 
 /// The targets known so far; inline ones join while jobs are read.
@@ -72,6 +76,52 @@ impl Targets {
             if let Some(target) = defined.get_mut(name) {
                 Arc::make_mut(target).courtesy.fallback = names;
                 return;
+            }
+        }
+    }
+
+    /// A job's own topic on its targets, of which each server may have one.
+    pub(super) fn topic(
+        &self,
+        job: &Section<'_>,
+        targets: Option<&[Arc<str>]>,
+    ) -> Option<Arc<str>> {
+        let topic = job.read("topic", ntfy::topic)?;
+        let item = job.item("topic")?;
+        let known = targets?.iter().map(|name| self.get(name));
+        let known: Vec<&Arc<Target>> = known.collect::<Option<_>>()?;
+        let servers = known
+            .iter()
+            .filter_map(|target| Some(&target.ntfy()?.server));
+        let servers: Vec<&Url> = servers.collect();
+        if servers.is_empty() {
+            item.fault("does nothing where no target is on ntfy; remove it");
+        }
+        let twice = servers.iter().enumerate();
+        if let Some((_, server)) = twice.clone().find(|(at, url)| servers[..*at].contains(url)) {
+            let message = format!(
+                "two targets are on {server}: the topic would get each answer twice; keep one of them"
+            );
+            item.fault(&message);
+        }
+        Some(job.reading.intern(&topic))
+    }
+
+    /// Reports a job's `delay` or `cache` that does not go with what one of its targets says.
+    pub(super) fn check_delay(&self, job: &Section<'_>, shown: &Notification, names: &[Arc<str>]) {
+        for target in names.iter().filter_map(|name| self.get(name)) {
+            let extras = shown.or(&target.notification);
+            let extras = extras.extras();
+            let is_wrong = extras.delay.is_some() && extras.cache == Some(false);
+            let own = shown.extras();
+            let item = match (&own.delay, own.cache) {
+                (Some(_), None) => job.item("delay"),
+                (None, Some(false)) => job.item("cache"),
+                _ => None,
+            };
+            if let Some(item) = item.filter(|_| is_wrong) {
+                let label = target.label();
+                item.fault(&format!("ntfy keeps what it is to show later: {label} says cache = false or delay; remove one of them"));
             }
         }
     }

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::{
     courtesy::Courtesy,
+    notification::Notification,
     silence::{Notify, Pattern},
     way::Way,
     webhook::Webhook,
@@ -299,6 +300,22 @@ impl Target {
         }
     }
 
+    /// As one of a job's targets: with its topic and what its pushes show.
+    #[must_use]
+    pub fn for_job(&self, job: &Job) -> Self {
+        let mut target = self.clone();
+        target.notification = job.notification.or(&self.notification);
+        // A fallback of these has a topic of its own.
+        let topic = job
+            .topic
+            .as_ref()
+            .filter(|_| job.targets.contains(&self.name));
+        if let (Service::Ntfy(ntfy), Some(topic)) = (&mut target.service, topic) {
+            ntfy.topic = topic.to_string();
+        }
+        target
+    }
+
     /// The way to its server.
     #[must_use]
     pub fn way(&self) -> Way {
@@ -357,38 +374,6 @@ pub enum Auth {
     },
 }
 
-/// What a push shows besides its text. A job's values stand before its target's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notification {
-    /// The title; none by default.
-    pub title: Option<String>,
-    /// 1..5; None leaves ntfy's default (3).
-    pub priority: Option<u8>,
-    /// As the user wrote them: short codes, emoji or words.
-    pub tags: Option<Vec<String>>,
-    /// The URL that a tap opens.
-    pub click: Option<String>,
-    /// The URL of an attachment.
-    pub attach: Option<String>,
-    /// The URL of an icon (Android).
-    pub icon: Option<String>,
-}
-
-impl Notification {
-    /// This one's values where it has them, else the other's.
-    #[must_use]
-    pub fn or(&self, other: &Self) -> Self {
-        Self {
-            title: self.title.clone().or_else(|| other.title.clone()),
-            priority: self.priority.or(other.priority),
-            tags: self.tags.clone().or_else(|| other.tags.clone()),
-            click: self.click.clone().or_else(|| other.click.clone()),
-            attach: self.attach.clone().or_else(|| other.attach.clone()),
-            icon: self.icon.clone().or_else(|| other.icon.clone()),
-        }
-    }
-}
-
 /// `[[job]]`: one prompt, its schedule and where its answer goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
@@ -420,6 +405,8 @@ pub struct Job {
     pub use_search: Option<bool>,
     /// Whether its answers make a conversation; None: each question stands alone.
     pub conversation: Option<Conversation>,
+    /// The topic of its answers on its ntfy targets, instead of their own.
+    pub topic: Option<Arc<str>>,
     /// The targets' names; at least one.
     pub targets: Vec<Arc<str>>,
     /// Which of its answers are pushed.

@@ -14,7 +14,7 @@ use super::{
     body::{Body, Escape, Wrong},
     courtesy::{self, Courtesy, SentFirst},
     item::{Fault, Item},
-    keys, ntfy, secrets,
+    keys, notification, ntfy, secrets,
     section::Section,
     types::{Service, Target},
     urls,
@@ -108,7 +108,7 @@ pub(super) fn target(section: &Section<'_>, name: &Arc<str>, zone: Tz) -> Option
         ..Courtesy::default()
     };
     let courtesy = courtesy::read(section, zone, chat);
-    let shared = ntfy::shared(section, ntfy::shown(section), courtesy);
+    let shared = ntfy::shared(section, notification::shown(section), courtesy);
     let service = Service::Webhook(Webhook {
         url: url?,
         headers: headers

@@ -2,6 +2,7 @@
 //! the ledger before the POST, its outcome after; nothing here asks the AI again.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     sync::Arc,
 };
@@ -266,10 +267,11 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
         Ok(parcel) => parcel,
         Err(error) => return give_up(format!("the message in the ledger cannot be read: {error}")),
     };
-    if let Some(ntfy) = target.ntfy() {
-        parcel.message.topic.clone_from(&ntfy.topic);
-    }
-    parcel.message.sequence_id = Some(owed.sequence_id.clone());
+    let of_job = job.filter(|_| owed.kind == "answer");
+    let target = &*of_job.map_or(Cow::Borrowed(&**target), |job| {
+        Cow::Owned(target.for_job(job))
+    });
+    parcel.address(target, owed);
     let (language, now) = (revision.config.language, engine.clock.now());
     if gate::is_hushed(target, now) {
         parcel.hush();

@@ -47,7 +47,7 @@ pub fn messages(language: Language, job: &Job, target: &Target, answer: &Answer)
             parcels(look.messages(part))
         }
         // ntfy knows one attachment a message, and the job's own is wanted.
-        Long::Attach if look.notification.attach.is_none() => {
+        Long::Attach if look.notification.extras().attach.is_none() => {
             match render::attach(&text, title, max_bytes) {
                 Some(attached) if attached.needs_file => vec![Parcel {
                     message: look.message(attached.part, 0),
@@ -234,16 +234,17 @@ impl Look {
             0 => notification.priority,
             _ => Some(notification.priority.unwrap_or(QUIET).min(QUIET)),
         };
-        Message {
+        let message = Message {
             message: part.text,
             title: part.title,
             priority,
             tags: self.tags(),
-            click: notification.click.clone(),
-            attach: notification.attach.clone().filter(|_| index == 0),
-            icon: notification.icon.clone(),
-            markdown: self.markdown,
-            ..Message::default()
+            markdown: notification.extras().markdown.unwrap_or(self.markdown),
+            ..Message::showing(notification)
+        };
+        match index {
+            0 => message.with_extras(notification),
+            _ => message,
         }
     }
 }

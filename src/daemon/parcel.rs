@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{Page, Service, Target},
+    config::{Button, Page, Service, Target},
     ledger::Owed,
     push::{Client, File, Message, PushError, Receipt},
     render,
@@ -38,6 +38,22 @@ impl From<Message> for Parcel {
 }
 
 impl Parcel {
+    /// Puts on it what is not kept in the ledger: where it goes, what names it, and the buttons, which
+    /// may hold secrets and belong to the whole answer.
+    pub(super) fn address(&mut self, target: &Target, owed: &Owed) {
+        let Some(ntfy) = target.ntfy() else {
+            return;
+        };
+        self.message.topic.clone_from(&ntfy.topic);
+        self.message.sequence_id = Some(owed.sequence_id.clone());
+        let buttons = target.notification.extras().actions.iter().flatten();
+        let is_first = owed.kind == "answer" && owed.part == 1;
+        let actions = buttons
+            .filter(|_| is_first)
+            .map(|Button::Own(action)| action.clone());
+        self.message.actions = actions.collect();
+    }
+
     /// Sends it, once.
     pub(super) async fn push(
         &self,

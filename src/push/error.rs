@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use super::advice;
 use crate::{
-    config::{Auth, Ntfy, Service, Target},
+    config::{Auth, Button, Ntfy, Service, Target},
     model::Timestamp,
 };
 
@@ -27,7 +27,7 @@ const CAPTIVE_WAIT: Duration = Duration::from_secs(60);
 /// The longest `Retry-After` that is believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Pieces of a webhook's address and body that are this long may be its secret.
+/// Pieces of a webhook's address and body, and of a button's request, that are this long may be its secret.
 const HIDDEN_FROM: usize = 8;
 
 /// The most characters of a server's own words that are shown.
@@ -321,7 +321,18 @@ pub(super) fn redact(target: &Target, text: &str) -> String {
 
 /// What must not be shown of a target.
 fn secrets(target: &Target) -> Vec<String> {
-    match &target.service {
+    let buttons = target.notification.extras().actions.iter().flatten();
+    let of_buttons = buttons.flat_map(|Button::Own(action)| action.secrets());
+    let of_buttons = of_buttons.filter(|secret| secret.len() >= HIDDEN_FROM);
+    let of_buttons = of_buttons.map(str::to_owned);
+    of_service(&target.service)
+        .into_iter()
+        .chain(of_buttons)
+        .collect()
+}
+
+fn of_service(service: &Service) -> Vec<String> {
+    match service {
         Service::Ntfy(Ntfy { auth: None, .. }) => Vec::new(),
         Service::Ntfy(Ntfy {
             auth: Some(Auth::Token(token)),

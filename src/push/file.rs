@@ -73,7 +73,7 @@ fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::Action;
+    use crate::config::Action;
 
     fn shown(message: &Message) -> String {
         let file = File {

@@ -1,8 +1,8 @@
 //! One push, in the very words of ntfy's JSON.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+
+use crate::config::{Action, Notification};
 
 /// What is posted to ntfy: the fields of its JSON publishing, those that say nothing left out.
 ///
@@ -63,66 +63,39 @@ pub struct Message {
     pub sequence_id: Option<String>,
 }
 
-/// A button below a push.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "lowercase")]
-pub enum Action {
-    /// Opens a URL.
-    View {
-        /// What the button says.
-        label: String,
-        /// What it opens.
-        url: String,
-        /// Whether the notification goes away then.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        clear: bool,
-    },
-    /// Sends an Android broadcast.
-    Broadcast {
-        /// What the button says.
-        label: String,
-        /// The intent; without it ntfy's own.
-        #[serde(default, skip_serializing_if = "is_blank")]
-        intent: Option<String>,
-        /// The intent's extras.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        extras: BTreeMap<String, String>,
-        /// Whether the notification goes away then.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        clear: bool,
-    },
-    /// Sends an HTTP request.
-    Http {
-        /// What the button says.
-        label: String,
-        /// Where the request goes.
-        url: String,
-        /// Its method; without it POST.
-        #[serde(default, skip_serializing_if = "is_blank")]
-        method: Option<String>,
-        /// Its headers.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        headers: BTreeMap<String, String>,
-        /// Its body.
-        #[serde(default, skip_serializing_if = "is_blank")]
-        body: Option<String>,
-        /// Whether the notification goes away then.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        clear: bool,
-    },
-    /// Copies a text (servers since 2.17).
-    Copy {
-        /// What the button says.
-        label: String,
-        /// What is copied.
-        value: String,
-        /// Whether the notification goes away then.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        clear: bool,
-    },
-}
-
 impl Message {
+    /// A message that shows what a notification says, without its text and tags, and without what
+    /// comes once for all parts of an answer.
+    #[must_use]
+    pub fn showing(notification: &Notification) -> Self {
+        let no = |wanted: Option<bool>| (wanted == Some(false)).then(|| "no".to_owned());
+        let extras = notification.extras();
+        Self {
+            title: notification.title.clone(),
+            priority: notification.priority,
+            click: notification.click.clone(),
+            icon: extras.icon.clone(),
+            delay: extras.delay.clone(),
+            markdown: extras.markdown == Some(true),
+            cache: no(extras.cache),
+            firebase: no(extras.firebase),
+            ..Self::default()
+        }
+    }
+
+    /// The same with what comes once, but for actions: the attachment, the mail and the call.
+    #[must_use]
+    pub fn with_extras(self, notification: &Notification) -> Self {
+        let extras = notification.extras();
+        Self {
+            attach: extras.attach.clone(),
+            filename: extras.filename.clone(),
+            email: extras.email.clone(),
+            call: extras.call.clone(),
+            ..self
+        }
+    }
+
     /// Whether the server is meant to attach a file to it.
     #[must_use]
     pub fn asks_for_a_file(&self) -> bool {

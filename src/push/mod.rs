@@ -20,5 +20,5 @@ pub use error::{Disposition, Kind, PushError};
 pub use file::File;
 pub use health::{Account, Health};
 pub use lookup::Sighting;
-pub use message::{Action, Message};
+pub use message::Message;
 pub use reply::Receipt;
