@@ -17,6 +17,7 @@ use super::{
     engine::Engine,
     fallback,
     gate::{self, Gate, Gates},
+    links::links,
     notices::{Notice, Why, tidings},
     outbox,
     parcel::Parcel,
@@ -27,6 +28,7 @@ use crate::{
     ledger::{Claimed, Claiming, Completed, Hold, NewNotice, Outcome, Owed, Visitor, Waits},
     model::{Language, RunId, Timestamp, from_ms},
     push::{Client, Disposition, Message, PushError, Receipt, Sighting},
+    web::Links,
 };
 
 /// ntfy's apps sort by whole seconds: parts sent within one could show in any order.
@@ -199,7 +201,8 @@ async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::
         Some(Claimed::Wait(at)) => return Ok(Next::Wait(at)),
         Some(Claimed::Nothing) | None => return Ok(Next::Nothing),
     };
-    let outcome = send(engine, &owed).await;
+    let links = links(engine).await?;
+    let outcome = send(engine, &owed, links.as_ref()).await;
     let write = || {
         engine
             .ledger
@@ -250,7 +253,7 @@ async fn tell_of_target(engine: &Engine, owed: &Owed, outcome: &Outcome) -> anyh
     }
 }
 
-async fn send(engine: &Engine, owed: &Owed) -> Outcome {
+async fn send(engine: &Engine, owed: &Owed, links: Option<&Links>) -> Outcome {
     let revision = engine.revision();
     let job = owed.job.as_deref().and_then(|job| revision.job(job));
     let give_up = |error: String| {
@@ -273,6 +276,9 @@ async fn send(engine: &Engine, owed: &Owed) -> Outcome {
     });
     parcel.address(target, owed);
     let (language, now) = (revision.config.language, engine.clock.now());
+    if let (Some(links), Some(run_id)) = (links, owed.run_id) {
+        parcel.open(links.run(run_id, now));
+    }
     if gate::is_hushed(target, now) {
         parcel.hush();
     }

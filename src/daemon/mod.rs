@@ -18,6 +18,7 @@ mod filled;
 mod fixture;
 mod gate;
 mod housekeeping;
+mod links;
 mod messages;
 mod notices;
 mod outbox;

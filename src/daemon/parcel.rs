@@ -91,6 +91,11 @@ impl Parcel {
         }
     }
 
+    /// Lets a tap open an address, where it opens none yet.
+    pub(super) fn open(&mut self, link: String) {
+        self.message.click.get_or_insert(link);
+    }
+
     /// Lets it come without a sound: low is the highest priority that makes none.
     pub(super) fn hush(&mut self) {
         const LOW: u8 = 2;

@@ -5,6 +5,8 @@ use sqlx::SqliteConnection;
 use super::{Ledger, Result};
 use crate::model::{Timestamp, to_ms};
 
+const SECRET: &str = "select value from secret where name = $1";
+
 impl Ledger {
     /// Whether a session lasts at `now`.
     ///
@@ -49,6 +51,14 @@ impl Ledger {
     /// # Errors
     /// The ledger could not be read or written.
     pub async fn secret(&self, name: &str, fresh: &[u8]) -> Result<Vec<u8>> {
+        let kept = sqlx::query_scalar(SECRET)
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|error| self.error(error))?;
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
         let mut tx = self.write().await?;
         let done = secret(&mut tx, name, fresh).await;
         self.finish(tx, done).await
@@ -79,7 +89,7 @@ async fn secret(tx: &mut SqliteConnection, name: &str, fresh: &[u8]) -> sqlx::Re
         .bind(fresh)
         .execute(&mut *tx)
         .await?;
-    sqlx::query_scalar("select value from secret where name = $1")
+    sqlx::query_scalar(SECRET)
         .bind(name)
         .fetch_one(&mut *tx)
         .await

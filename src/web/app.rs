@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
-use aws_lc_rs::rand;
+use anyhow::Context;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, State},
@@ -12,15 +11,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use secrecy::ExposeSecret;
 
 use super::{
     Facts, Handle, api,
     guard::{self, Keys, Rates},
-    health, metrics, pages,
+    health, links, metrics, pages,
     refusal::Refusal,
 };
-use crate::{config::Web, ledger::Ledger, model::Timestamp};
+use crate::{config::Web, model::Timestamp};
 
 /// The longest body of a request; a form or a few words of JSON are far shorter.
 const MOST_BYTES: usize = 64 * 1024;
@@ -31,6 +29,7 @@ pub(super) struct Shared {
     pub(super) handle: Handle,
     pub(super) counted: Arc<metrics::Counted>,
     pub(super) rates: Arc<Rates>,
+    /// The key of forms and links; made once for each ledger.
     secret: Arc<[u8]>,
     /// As it was when the port was opened.
     first: Arc<Web>,
@@ -43,7 +42,11 @@ impl Shared {
         Ok(Self {
             counted: Arc::new(metrics::Counted::new(handle.clock.now())),
             rates: Arc::default(),
-            secret: secret(&handle.ledger).await?,
+            secret: handle
+                .ledger
+                .secret(links::KEY, &links::fresh_key()?)
+                .await?
+                .into(),
             first: Arc::new(first),
             handle,
         })
@@ -67,8 +70,7 @@ impl Shared {
     }
 
     pub(super) fn keys(&self, web: &Web) -> Keys {
-        let token = web.token.as_ref().map(ExposeSecret::expose_secret);
-        Keys::new(&self.secret, token.unwrap_or_default())
+        Keys::of(&self.secret, web)
     }
 
     /// Why it does not live, where it does not.
@@ -77,13 +79,6 @@ impl Shared {
         let beat = beat.map_err(|error| error.to_string())?;
         health::judge(beat.as_ref(), self.now())
     }
-}
-
-/// The key of forms and links; made once for each ledger.
-async fn secret(ledger: &Ledger) -> anyhow::Result<Arc<[u8]>> {
-    let mut fresh = [0; 32];
-    rand::fill(&mut fresh).map_err(|_| anyhow!("the system gives no random numbers"))?;
-    Ok(ledger.secret("link", &fresh).await?.into())
 }
 
 pub(super) fn router(shared: Shared) -> Router {

@@ -9,6 +9,7 @@ mod app;
 mod change;
 mod guard;
 pub mod health;
+mod links;
 mod metrics;
 mod pages;
 mod refusal;
@@ -20,6 +21,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use tokio::net::TcpListener;
 
+pub use links::{KEY as LINK_KEY, Links, fresh_key};
 pub use serve::listen;
 
 use crate::{

@@ -11,9 +11,14 @@ use utoipa::ToSchema;
 
 use super::{
     guard,
+    links::Closed,
     pages::{Page, Show},
+    words::Words,
 };
 use crate::ledger::LedgerError;
+
+/// A title and a text in a language.
+type Said = fn(&'static Words) -> (&'static str, &'static str);
 
 /// A refusal in one sentence, with what to do.
 #[derive(Clone, Debug)]
@@ -22,6 +27,8 @@ pub(super) struct Refusal {
     message: String,
     /// Where a person who is not known wanted to go.
     wanted: Option<String>,
+    /// Title and text in the reader's language; None: `message`, below what its status says.
+    words: Option<Said>,
 }
 
 /// What the API says of a request that it does not carry out.
@@ -37,6 +44,7 @@ impl Refusal {
             status,
             message: message.into(),
             wanted: None,
+            words: None,
         }
     }
 
@@ -110,6 +118,22 @@ impl Refusal {
         Self::new(StatusCode::FORBIDDEN, message)
     }
 
+    /// A link whose time is over.
+    fn expired() -> Self {
+        Self {
+            words: Some(|words| (words.expired_title, words.expired)),
+            ..Self::new(StatusCode::GONE, "this link has expired: log in")
+        }
+    }
+
+    /// A link that is not ours.
+    fn forged() -> Self {
+        Self {
+            words: Some(|words| (words.forged_title, words.forged)),
+            ..Self::new(StatusCode::FORBIDDEN, "this link is not valid: log in")
+        }
+    }
+
     /// As its path wants it.
     pub(super) fn show(self, is_api: bool, page: Page) -> Response {
         match self.wanted.as_deref() {
@@ -146,12 +170,14 @@ impl Refusal {
             StatusCode::NOT_FOUND => page.words.not_found,
             StatusCode::SERVICE_UNAVAILABLE => page.words.not_now,
             StatusCode::TOO_MANY_REQUESTS => page.words.too_many,
-            StatusCode::GONE => page.words.expired_title,
             _ => page.words.not_allowed,
         };
-        let text = match self.status {
-            StatusCode::GONE => page.words.expired.to_owned(),
-            _ => self.message,
+        let (title, text) = match self.words {
+            Some(words) => {
+                let (title, text) = words(page.words);
+                (title, text.to_owned())
+            }
+            None => (title, self.message),
         };
         (self.status, Message { page, title, text }.show()).into_response()
     }
@@ -169,6 +195,15 @@ impl IntoResponse for Refusal {
 impl From<LedgerError> for Refusal {
     fn from(error: LedgerError) -> Self {
         Self::ledger(&error)
+    }
+}
+
+impl From<Closed> for Refusal {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Forged => Self::forged(),
+            Closed::Expired => Self::expired(),
+        }
     }
 }
 

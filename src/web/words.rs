@@ -36,8 +36,10 @@ words! {
     delivered: "delivered", "送达";
     due: "Due", "计划时间";
     empty_jobs: "No job has this name.", "没有这个名字的任务。";
-    expired: "This link has expired. Log in to see the run.", "链接已过期。登录后可查看这次运行。";
+    expired: "A link in a push opens its run for a while only. Log in to see it.", "推送里的链接只在一段时间内有效。登录后仍可查看。";
     expired_title: "Link expired", "链接已过期";
+    forged: "It is incomplete, has been changed, or was made before the token was. Log in to see the run.", "链接不完整、被改动过，或者口令后来换过。登录后可查看。";
+    forged_title: "This link is not valid", "链接无效";
     failed_job: "failed", "运行失败";
     failed_fix: "Look at its attempts; once the cause is mended, run it again.", "请查看各次尝试；解决问题后重新运行。";
     history: "History", "历史";

@@ -5,6 +5,9 @@ use aws_lc_rs::{
     hmac::{self, HMAC_SHA256},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use secrecy::ExposeSecret;
+
+use crate::config::Web;
 
 /// Signs with a key that the ledger keeps.
 #[derive(Clone)]
@@ -16,6 +19,12 @@ impl Keys {
         let ledger = hmac::Key::new(HMAC_SHA256, secret);
         let derived = hmac::sign(&ledger, token.as_bytes());
         Self(hmac::Key::new(HMAC_SHA256, derived.as_ref()))
+    }
+
+    /// The key of a ledger and the token of `[web]`, where one is set.
+    pub(in crate::web) fn of(secret: &[u8], web: &Web) -> Self {
+        let token = web.token.as_ref().map(ExposeSecret::expose_secret);
+        Self::new(secret, token.unwrap_or_default())
     }
 
     /// The signature of some words, in letters that an address may hold.

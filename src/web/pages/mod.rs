@@ -4,6 +4,7 @@ mod assets;
 mod chart;
 mod form;
 mod job;
+mod link;
 mod lists;
 mod login;
 mod overview;
@@ -48,6 +49,7 @@ pub(super) fn router() -> Router<Shared> {
         .route("/jobs/{job}/resume", post(job::resume))
         .route("/runs/{run}", get(run::run))
         .route("/runs/{run}/cancel", post(run::cancel))
+        .route("/r/{link}", get(link::read))
         .route("/tokens", get(lists::tokens))
         .route("/targets", get(lists::targets))
         .route("/config", get(lists::config))
