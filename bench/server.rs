@@ -2,8 +2,9 @@
 //! after the milliseconds of the first argument, and an inbox that takes at once in ntfy's.
 //!
 //! `GET /asked` and `GET /pushed` tell of each request, one a line: when it was read, in
-//! microseconds since the Unix epoch, and the prompt, or the title and the `sequence_id`. The port
-//! is printed when it listens.
+//! microseconds since the Unix epoch, and the prompt, or the title and the `sequence_id`. It
+//! listens on the address of the second argument, else on a free port of loopback; the port is
+//! printed.
 
 use std::{
     io::Write,
@@ -60,7 +61,9 @@ async fn main() -> std::io::Result<()> {
     let report = Router::new()
         .route("/asked", get(async move || asked.lines()))
         .route("/pushed", get(async move || pushed.lines()));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = std::env::args().nth(2);
+    let address = address.as_deref().unwrap_or("127.0.0.1:0");
+    let listener = tokio::net::TcpListener::bind(address).await?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
     axum::serve(listener, ai.merge(inbox).merge(report)).await
 }
