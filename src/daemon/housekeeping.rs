@@ -131,7 +131,7 @@ fn feed_watchdog(engine: &Engine) {
         return;
     };
     let silent = engine.clock.now() - engine.planner_at();
-    if silent.to_std().is_ok_and(|silent| silent > period / 2) {
+    if stands_still(silent, period) {
         warn!(
             silent_s = silent.num_seconds(),
             "the planner stands still: systemd's watchdog is not told that all is well"
@@ -139,6 +139,12 @@ fn feed_watchdog(engine: &Engine) {
         return;
     }
     systemd::alive();
+}
+
+/// A planner that has not looked for half of the watchdog's period will not be in time.
+fn stands_still(silent: TimeDelta, period: Duration) -> bool {
+    // Less than nothing: the clock was set back just now.
+    silent.to_std().is_ok_and(|silent| silent > period / 2)
 }
 
 async fn prune(engine: &Engine) -> anyhow::Result<()> {
@@ -169,6 +175,21 @@ mod tests {
         let busy = tokio::time::timeout(Duration::from_millis(500), run(engine, None, ended));
         assert!(busy.await.is_err());
         assert!(clock.readings.load(Ordering::Relaxed) - before < 20);
+    }
+
+    #[test]
+    fn a_planner_that_stands_still_is_told_from_one_that_looks_each_second() {
+        let period = Duration::from_secs(60);
+        for (silent_s, stands) in [
+            (0, false),
+            (1, false),
+            (30, false),
+            (31, true),
+            (-90, false),
+        ] {
+            let silent = TimeDelta::seconds(silent_s);
+            assert_eq!(stands_still(silent, period), stands, "{silent_s}");
+        }
     }
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
