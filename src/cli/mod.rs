@@ -24,6 +24,7 @@ mod reload;
 pub mod render;
 mod run;
 mod show;
+mod status;
 mod table;
 mod tokens;
 
@@ -108,6 +109,11 @@ enum Command {
     Demo(demo::DemoArgs),
     /// List what ran and what came of it, newest first
     History(history::HistoryArgs),
+    /// Show how the daemon and each job stand
+    ///
+    /// Reads the ledger, whether a daemon runs or not, and says which. Exits 1 where none is at work, whatever the
+    /// jobs' runs came to; with --watch it goes on until Ctrl-C.
+    Status(status::StatusArgs),
     /// Show one run: prompt, answer, each attempt, each delivery
     Show(show::ShowArgs),
     /// Show how each token stands: its state, when it was used, what is left of it
@@ -158,6 +164,7 @@ impl Cli {
             Command::Once(ref args) => once::run(self.load()?, args),
             Command::Push(ref args) => push::run(&self.load()?, args),
             Command::History(ref args) => history::run(&self.records()?, args),
+            Command::Status(ref args) => status::run(&self.records()?, args),
             Command::Show(ref args) => show::run(&self.records()?, args),
             Command::Tokens(ref args) => tokens::run(&self.records()?, || self.load(), args),
             Command::Pause(ref args) => pause::pause(&self.records()?, args),

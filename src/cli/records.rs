@@ -45,6 +45,12 @@ impl Records {
         &self.path
     }
 
+    /// The jobs in the config's order, where it can be read.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &str> {
+        let jobs = self.config.iter().flat_map(|config| &config.jobs);
+        jobs.map(|job| job.name.as_str())
+    }
+
     /// The config's own zone, where it can be read.
     pub(super) fn zone(&self) -> Tz {
         self.config

@@ -26,6 +26,7 @@ mod requests;
 mod retention;
 mod runs;
 mod sessions;
+mod standings;
 mod tokens;
 mod visitors;
 mod write;
@@ -61,6 +62,7 @@ pub use self::{
     requests::RequestRow,
     retention::STATES_KEPT,
     runs::{Claim, Taken, UnstartedRun},
+    standings::JobStanding,
     tokens::{KnownToken, LearnedRow, TokenRow},
     visitors::{Hold, TargetState, Visitor},
 };

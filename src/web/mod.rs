@@ -13,7 +13,7 @@ mod links;
 mod metrics;
 mod pages;
 mod refusal;
-mod say;
+pub(crate) mod say;
 mod serve;
 mod words;
 

@@ -47,7 +47,7 @@ pub(super) fn is_paused(state: &JobState, now: Timestamp) -> bool {
 }
 
 /// An instant on a wall clock, the nearer the shorter: `08:00`, `Thu 08:00`, `2026-12-24 08:00`.
-pub(super) fn at(at: Timestamp, zone: Tz, now: Timestamp, language: Language) -> String {
+pub(crate) fn at(at: Timestamp, zone: Tz, now: Timestamp, language: Language) -> String {
     let (local, today) = (at.with_timezone(&zone), now.with_timezone(&zone));
     let days = (local.date_naive() - today.date_naive()).num_days();
     let time = local.format(if local.second() == 0 {
@@ -83,7 +83,7 @@ fn weekday(number: &str) -> &'static str {
 }
 
 /// `3 min ago`, `in 2 h`.
-pub(super) fn distance(at: Timestamp, now: Timestamp, language: Language) -> String {
+pub(crate) fn distance(at: Timestamp, now: Timestamp, language: Language) -> String {
     let past = at <= now;
     let span = rough((now - at).abs(), language);
     match (past, language) {
@@ -110,7 +110,7 @@ pub(super) fn rough(span: TimeDelta, language: Language) -> String {
 }
 
 /// `820 ms`, `14.2 s`, `3 min 5 s`.
-pub(super) fn took(ms: i64, language: Language) -> String {
+pub(crate) fn took(ms: i64, language: Language) -> String {
     let (s, min, ms_word) = match language {
         Language::En => ("s", "min", "ms"),
         Language::Zh => ("秒", "分", "毫秒"),
