@@ -290,6 +290,7 @@ fn every_key_reaches_its_place() {
     insta::assert_snapshot!(actions(extras), @r#"
     {"action":"broadcast","label":"灯","intent":"com.example.LIGHT","extras":{"cmd":"on"}}
     {"action":"copy","label":"抄","value":"801"}
+    Pause
     "#);
 
     let gold = &config.jobs[0];
@@ -351,6 +352,7 @@ fn every_key_reaches_its_place() {
         (Some("gold"), Some("tomorrow, 9am"))
     );
     insta::assert_snapshot!(actions(extras), @r#"
+    Again
     {"action":"view","label":"打开","url":"geo:0,0","clear":true}
     {"action":"http","label":"关","url":"https://example.com/off","method":"PUT","headers":{"Authorization":"Bearer tk_geheim"},"body":"{}"}
     "#);
@@ -423,7 +425,10 @@ fn every_key_reaches_its_place() {
 /// The buttons as ntfy gets them.
 fn actions(extras: &Extras) -> String {
     let buttons = extras.actions.iter().flatten();
-    let json = |Button::Own(action): &Button| serde_json::to_string(action).unwrap();
+    let json = |button: &Button| match button {
+        Button::Own(action) => serde_json::to_string(action).unwrap(),
+        ready_made => format!("{ready_made:?}"),
+    };
     buttons.map(json).collect::<Vec<_>>().join("\n")
 }
 

@@ -120,3 +120,81 @@ fn the_notice_of_a_failed_run_opens_it_too() {
     assert!(page.text.contains("太长"), "{}", page.text);
     site.daemon.stop();
 }
+
+/// The buttons of a push, by their labels.
+fn button(site: &Site, label: &str) -> String {
+    let messages = site.world.ntfy.messages("gold");
+    let actions = messages.last().unwrap()["actions"].as_array().unwrap();
+    let action = actions.iter().find(|action| action["label"] == label);
+    let action = action.unwrap_or_else(|| panic!("no {label} in {actions:?}"));
+    assert_eq!(action["action"], "http");
+    path_of(action["url"].as_str().unwrap())
+}
+
+const BUTTONS: &str = "actions = [\"again\", \"pause\"]";
+
+#[test]
+fn the_buttons_of_a_push_ask_again_and_pause_without_a_login() {
+    let site = site("", BUTTONS);
+    click_of_a_run(&site);
+    let (again, pause) = (button(&site, "Ask again"), button(&site, "Pause"));
+    // ntfy's web app asks from its own site, and sees what came of it.
+    let foreign = || Ask::new().header("origin", "https://ntfy.sh");
+    let begun = site.post(&again, foreign());
+    assert_eq!(begun.status, 202, "{}", begun.text);
+    assert_eq!(begun.header("access-control-allow-origin"), "*");
+    site.world.ntfy.wait_for(2, SOON);
+    let paused = "select count(*) from job where paused_at is not null";
+    assert_eq!(site.world.number(paused), 0);
+    assert_eq!(site.post(&pause, foreign()).status, 200);
+    assert_eq!(site.world.number(paused), 1);
+    site.daemon.stop();
+}
+
+#[test]
+fn each_button_does_its_one_thing_by_a_press_and_for_a_time() {
+    let site = site("link_for = \"1s\"", BUTTONS);
+    let read = path_of(&click_of_a_run(&site));
+    let (again, pause) = (button(&site, "Ask again"), button(&site, "Pause"));
+    // Looking at one, as apps do for a preview, does nothing.
+    assert_eq!(site.get(&again).status, 405);
+    for (of, to) in [
+        (&read, "/a/pause/"),
+        (&read, "/a/again/"),
+        (&again, "/a/pause/"),
+        (&pause, "/a/again/"),
+        (&pause, "/r/"),
+    ] {
+        let link = of.rsplit('/').next().unwrap();
+        let path = format!("{to}{link}");
+        let status = match to {
+            "/r/" => site.get(&path).status,
+            _ => site.post(&path, Ask::new()).status,
+        };
+        assert_eq!(status, 403, "{path}");
+    }
+    eventually("the button is over", || {
+        site.post(&pause, Ask::new()).status == 410
+    });
+    assert_eq!(site.post(&again, Ask::new()).status, 410);
+    assert_eq!(site.world.number("select count(*) from run"), 1);
+    site.daemon.stop();
+}
+
+#[test]
+fn a_second_press_does_not_ask_twice() {
+    let site = site("", BUTTONS);
+    click_of_a_run(&site);
+    let again = button(&site, "Ask again");
+    let gate = ai::Gate::closed();
+    site.world.ai.next(ai::Reply::Held(
+        gate.clone(),
+        Box::new(ai::Reply::Answer("油价上涨。".to_owned())),
+    ));
+    assert_eq!(site.post(&again, Ask::new()).status, 202);
+    assert_eq!(site.post(&again, Ask::new()).status, 409);
+    gate.open();
+    site.world.ntfy.wait_for(2, SOON);
+    assert_eq!(site.world.number("select count(*) from run"), 2);
+    site.daemon.stop();
+}

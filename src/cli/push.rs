@@ -64,7 +64,8 @@ fn message(target: &Target, ntfy: &Ntfy, args: &PushArgs) -> Message {
         message: args.text.clone(),
         title: title(target, args).map(str::to_owned),
         tags: ntfy_rules::short_codes(notification.tags.as_deref().unwrap_or_default()),
-        actions: buttons.map(|Button::Own(action)| action.clone()).collect(),
+        // One that promptcron makes is about a run, and here is none.
+        actions: buttons.filter_map(Button::own).cloned().collect(),
         ..Message::showing(notification)
     };
     message.with_extras(notification)

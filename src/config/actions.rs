@@ -10,7 +10,7 @@ use super::{
     item::{Fault, Item},
     keys,
     section::Section,
-    urls,
+    suggest, urls,
 };
 
 /// ntfy's own limit (code 40018).
@@ -34,11 +34,29 @@ enum Kind {
     Copy,
 }
 
+/// The buttons that promptcron makes itself.
+const READY_MADE: &[(&str, Button)] = &[("again", Button::Again), ("pause", Button::Pause)];
+
 /// A button as the config names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Button {
     /// Written out.
     Own(Action),
+    /// `"again"`: asks the job's prompt once more.
+    Again,
+    /// `"pause"`: pauses the job.
+    Pause,
+}
+
+impl Button {
+    /// What is written out; None of one that promptcron makes.
+    #[must_use]
+    pub fn own(&self) -> Option<&Action> {
+        match self {
+            Self::Own(action) => Some(action),
+            Self::Again | Self::Pause => None,
+        }
+    }
 }
 
 /// A button below a push, in the words of ntfy's JSON.
@@ -136,7 +154,7 @@ pub(super) fn read(item: &Item<'_>) -> Result<Vec<Button>, Fault> {
     }
     // What is wrong in one is reported there; the others are read all the same.
     let buttons: Vec<Button> = elements.iter().filter_map(button).collect();
-    let own = buttons.iter().map(|Button::Own(action)| action);
+    let own = buttons.iter().filter_map(Button::own);
     let bytes = serde_json::to_string(&own.collect::<Vec<_>>()).map_or(0, |json| json.len());
     if bytes > MOST_BYTES {
         return Err(format!(
@@ -148,6 +166,9 @@ pub(super) fn read(item: &Item<'_>) -> Result<Vec<Button>, Fault> {
 }
 
 fn button(item: &Item<'_>) -> Option<Button> {
+    if let DeValue::String(_) = item.value {
+        return item.read(ready_made);
+    }
     let Some(table) = item.value.as_table() else {
         item.fault(&item.unlike("a table such as { action = \"view\", label = \"Open\", url = \"https://example.com\" }"));
         return None;
@@ -166,6 +187,24 @@ fn button(item: &Item<'_>) -> Option<Button> {
         Kind::Copy => copy(&section, label, clear),
     };
     action.map(Button::Own)
+}
+
+/// A press of one reaches promptcron itself, which must have an address for it.
+fn ready_made(item: &Item<'_>) -> Result<Button, String> {
+    let text = item.word()?;
+    let known = READY_MADE.iter().find(|(name, _)| *name == text);
+    let (name, button) = known.ok_or_else(|| {
+        let names = READY_MADE.iter().map(|(name, _)| *name);
+        let near = suggest::did_you_mean(&text, names.clone());
+        let listed = suggest::listed(names);
+        format!("{text:?} is no ready-made action{near} (allowed: {listed}; others are written out: {{ action = … }})")
+    })?;
+    match item.reading.has_public_url {
+        true => Ok(button.clone()),
+        false => Err(format!(
+            "{name:?} is a button that calls promptcron's own page, which has no address that a phone reaches; set public_url in [web], with a token"
+        )),
+    }
 }
 
 /// Reports the keys that another kind of action has.

@@ -344,7 +344,10 @@ fn notification(notification: &Notification) -> Fields {
     let extras = notification.extras();
     // A button's address and headers may hold secrets.
     let actions = extras.actions.as_ref().map(|buttons| {
-        let json = |Button::Own(action): &Button| serde_json::to_string(action).unwrap_or_default();
+        let json = |button: &Button| match button {
+            Button::Own(action) => serde_json::to_string(action).unwrap_or_default(),
+            ready_made => format!("{ready_made:?}"),
+        };
         buttons.iter().map(json).collect::<Vec<_>>().join(",")
     });
     let call = extras.call.as_ref().map(|number| match number.as_str() {

@@ -17,6 +17,8 @@ const HIDDEN_FROM: usize = 4;
 pub(super) struct Reading<'r> {
     pub(super) source: Source<'r>,
     pub(super) env: &'r dyn Env,
+    /// `[web]` has one, right or wrong: some buttons need it.
+    pub(super) has_public_url: bool,
     folder: PathBuf,
     errors: RefCell<Vec<(usize, String)>>,
     warnings: RefCell<Vec<(usize, String)>>,
@@ -32,6 +34,7 @@ impl<'r> Reading<'r> {
         Self {
             source: Source::new(file, text),
             env,
+            has_public_url: false,
             folder: file.parent().map(Path::to_path_buf).unwrap_or_default(),
             errors: RefCell::default(),
             warnings: RefCell::default(),

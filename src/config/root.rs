@@ -35,9 +35,10 @@ const KEEP: Duration = Duration::from_hours(90 * 24);
 /// # Errors
 /// Everything that is wrong with it, in the file's order.
 pub fn parse(text: &str, file: &Path, now: Timestamp, env: &dyn Env) -> Result<Config, Errors> {
-    let reading = Reading::new(file, text, env);
+    let mut reading = Reading::new(file, text, env);
     let document = DeTable::parse(text).map_err(|why| syntax(&reading, &why))?;
     let mut document = document.into_inner();
+    reading.has_public_url = has_public_url(&document);
     let jobs = take_jobs(&mut document);
     let found = read(&reading, &document, jobs, file, now);
     let (errors, warnings) = reading.finish();
@@ -45,6 +46,11 @@ pub fn parse(text: &str, file: &Path, now: Timestamp, env: &dyn Env) -> Result<C
         Some(config) if errors.is_empty() => Ok(Config { warnings, ..config }),
         _ => Err(Errors(errors)),
     }
+}
+
+fn has_public_url(document: &DeTable<'_>) -> bool {
+    let web = document.get("web").and_then(|web| web.get_ref().as_table());
+    web.is_some_and(|web| web.contains_key("public_url"))
 }
 
 /// Takes the jobs out, so that each is dropped once it is read: thousands of them take more room

@@ -17,7 +17,7 @@ use super::{
     engine::Engine,
     fallback,
     gate::{self, Gate, Gates},
-    links::links,
+    links::{Buttons, links},
     notices::{Notice, Why, tidings},
     outbox,
     parcel::Parcel,
@@ -28,7 +28,7 @@ use crate::{
     ledger::{Claimed, Claiming, Completed, Hold, NewNotice, Outcome, Owed, Visitor, Waits},
     model::{Language, RunId, Timestamp, from_ms},
     push::{Client, Disposition, Message, PushError, Receipt, Sighting},
-    web::Links,
+    web::{Links, Purpose},
 };
 
 /// ntfy's apps sort by whole seconds: parts sent within one could show in any order.
@@ -274,10 +274,18 @@ async fn send(engine: &Engine, owed: &Owed, links: Option<&Links>) -> Outcome {
     let target = &*of_job.map_or(Cow::Borrowed(&**target), |job| {
         Cow::Owned(target.for_job(job))
     });
-    parcel.address(target, owed);
     let (language, now) = (revision.config.language, engine.clock.now());
+    parcel.address(
+        target,
+        owed,
+        &Buttons {
+            links,
+            language,
+            now,
+        },
+    );
     if let (Some(links), Some(run_id)) = (links, owed.run_id) {
-        parcel.open(links.run(run_id, now));
+        parcel.open(links.to(Purpose::Read, run_id, now));
     }
     if gate::is_hushed(target, now) {
         parcel.hush();

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::links::Buttons;
 use crate::{
-    config::{Button, Page, Service, Target},
+    config::{Page, Service, Target},
     ledger::Owed,
     push::{Client, File, Message, PushError, Receipt},
     render,
@@ -40,17 +41,17 @@ impl From<Message> for Parcel {
 impl Parcel {
     /// Puts on it what is not kept in the ledger: where it goes, what names it, and the buttons, which
     /// may hold secrets and belong to the whole answer.
-    pub(super) fn address(&mut self, target: &Target, owed: &Owed) {
+    pub(super) fn address(&mut self, target: &Target, owed: &Owed, buttons: &Buttons<'_>) {
         let Some(ntfy) = target.ntfy() else {
             return;
         };
         self.message.topic.clone_from(&ntfy.topic);
         self.message.sequence_id = Some(owed.sequence_id.clone());
-        let buttons = target.notification.extras().actions.iter().flatten();
+        let wanted = target.notification.extras().actions.iter().flatten();
         let is_first = owed.kind == "answer" && owed.part == 1;
-        let actions = buttons
+        let actions = wanted
             .filter(|_| is_first)
-            .map(|Button::Own(action)| action.clone());
+            .filter_map(|button| buttons.action(button, owed));
         self.message.actions = actions.collect();
     }
 

@@ -26,6 +26,22 @@ pub(super) fn fallback(language: Language, ai: &str, first: &str) -> String {
     }
 }
 
+/// On the button that asks once more.
+pub(super) fn again(language: Language) -> &'static str {
+    match language {
+        Language::En => "Ask again",
+        Language::Zh => "再问一次",
+    }
+}
+
+/// On the button that pauses the job.
+pub(super) fn pause(language: Language) -> &'static str {
+    match language {
+        Language::En => "Pause",
+        Language::Zh => "暂停",
+    }
+}
+
 /// Above a push that is late.
 pub(super) fn late(language: Language, due: &str, sent: &str) -> String {
     match language {

@@ -137,6 +137,33 @@ impl Ledger {
         .map_err(|error| self.error(error))
     }
 
+    /// The job of a run; None: no such run.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn job_of(&self, run_id: RunId) -> Result<Option<String>> {
+        sqlx::query_scalar("select job from run where run_id = $1")
+            .bind(run_id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
+    }
+
+    /// Whether a run of a job is asked or waits for it.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn is_under_way(&self, job: &str) -> Result<bool> {
+        sqlx::query_scalar(
+            "select exists (select 1 from run where job = $1
+                 and state in ('planned', 'claimed', 'asking'))",
+        )
+        .bind(job)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.error(error))
+    }
+
     /// How many occurrences ended in each state since an instant.
     ///
     /// # Errors

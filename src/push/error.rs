@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use super::advice;
 use crate::{
-    config::{Auth, Button, Ntfy, Service, Target},
+    config::{Action, Auth, Button, Ntfy, Service, Target},
     model::Timestamp,
 };
 
@@ -322,7 +322,7 @@ pub(super) fn redact(target: &Target, text: &str) -> String {
 /// What must not be shown of a target.
 fn secrets(target: &Target) -> Vec<String> {
     let buttons = target.notification.extras().actions.iter().flatten();
-    let of_buttons = buttons.flat_map(|Button::Own(action)| action.secrets());
+    let of_buttons = buttons.filter_map(Button::own).flat_map(Action::secrets);
     let of_buttons = of_buttons.filter(|secret| secret.len() >= HIDDEN_FROM);
     let of_buttons = of_buttons.map(str::to_owned);
     of_service(&target.service)

@@ -23,6 +23,28 @@ pub fn fresh_key() -> anyhow::Result<[u8; 32]> {
     Ok(fresh)
 }
 
+/// The one thing that a link is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To read the run.
+    Read,
+    /// To ask its job once more.
+    Again,
+    /// To pause its job.
+    Pause,
+}
+
+impl Purpose {
+    /// The path of its links, and the word that is signed with each.
+    fn place(self) -> &'static str {
+        match self {
+            Self::Read => "r",
+            Self::Again => "a/again",
+            Self::Pause => "a/pause",
+        }
+    }
+}
+
 /// What makes the links of pushes.
 pub struct Links {
     base: Url,
@@ -42,17 +64,18 @@ impl Links {
         })
     }
 
-    /// Opens the page of one run, to be read.
+    /// The address that is good for one thing with one run.
     #[must_use]
-    pub fn run(&self, run_id: RunId, now: Timestamp) -> String {
+    pub fn to(&self, purpose: Purpose, run_id: RunId, now: Timestamp) -> String {
         let until = (now + self.lasts).timestamp();
-        format!("{}r/{}", self.base, sign(&self.keys, "read", run_id, until))
+        let link = sign(&self.keys, purpose, run_id, until);
+        format!("{}{}/{link}", self.base, purpose.place())
     }
 }
 
 /// `RUN.UNTIL.SIGNATURE`, of which the middle is in seconds since 1970.
-fn sign(keys: &Keys, purpose: &str, run_id: RunId, until: i64) -> String {
-    let signature = keys.sign(&[purpose, &run_id.to_string(), &until.to_string()]);
+fn sign(keys: &Keys, purpose: Purpose, run_id: RunId, until: i64) -> String {
+    let signature = keys.sign(&[purpose.place(), &run_id.to_string(), &until.to_string()]);
     format!("{run_id}.{until}.{signature}")
 }
 
@@ -69,7 +92,7 @@ pub(super) enum Closed {
 /// would be over.
 pub(super) fn open(
     keys: &Keys,
-    purpose: &str,
+    purpose: Purpose,
     link: &str,
     now: Timestamp,
 ) -> Result<RunId, Closed> {
@@ -80,10 +103,10 @@ pub(super) fn open(
     }
 }
 
-fn verified(keys: &Keys, purpose: &str, link: &str) -> Option<(RunId, i64)> {
+fn verified(keys: &Keys, purpose: Purpose, link: &str) -> Option<(RunId, i64)> {
     let (run_id, rest) = link.split_once('.')?;
     let (until, signature) = rest.split_once('.')?;
-    let is_ours = keys.verify(&[purpose, run_id, until], signature);
+    let is_ours = keys.verify(&[purpose.place(), run_id, until], signature);
     is_ours.then_some((run_id.parse().ok()?, until.parse().ok()?))
 }
 
@@ -96,20 +119,23 @@ mod tests {
         let keys = Keys::new(b"secret", "token");
         let now: Timestamp = "2026-11-25T09:00:00Z".parse().unwrap();
         let until = now.timestamp() + 60;
-        let link = sign(&keys, "read", 12, until);
-        assert_eq!(open(&keys, "read", &link, now), Ok(12));
+        let link = sign(&keys, Purpose::Read, 12, until);
+        assert_eq!(open(&keys, Purpose::Read, &link, now), Ok(12));
         let late = now + TimeDelta::seconds(60);
-        assert_eq!(open(&keys, "read", &link, late), Err(Closed::Expired));
-        assert_eq!(open(&keys, "again", &link, now), Err(Closed::Forged));
+        assert_eq!(
+            open(&keys, Purpose::Read, &link, late),
+            Err(Closed::Expired)
+        );
+        assert_eq!(open(&keys, Purpose::Again, &link, now), Err(Closed::Forged));
         let other = Keys::new(b"secret", "another token");
-        assert_eq!(open(&other, "read", &link, now), Err(Closed::Forged));
+        assert_eq!(open(&other, Purpose::Read, &link, now), Err(Closed::Forged));
     }
 
     #[test]
     fn whatever_is_changed_in_a_link_makes_it_none_of_ours() {
         let keys = Keys::new(b"secret", "token");
         let now: Timestamp = "2026-11-25T09:00:00Z".parse().unwrap();
-        let link = sign(&keys, "read", 12, now.timestamp() + 60);
+        let link = sign(&keys, Purpose::Read, 12, now.timestamp() + 60);
         let signature = link.rsplit('.').next().unwrap();
         for forged in [
             String::new(),
@@ -123,7 +149,7 @@ mod tests {
             format!("{link}A"),
             link[..link.len() - 1].to_owned(),
         ] {
-            let opened = open(&keys, "read", &forged, now);
+            let opened = open(&keys, Purpose::Read, &forged, now);
             assert_eq!(opened, Err(Closed::Forged), "{forged}");
         }
     }

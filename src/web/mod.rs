@@ -21,7 +21,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use tokio::net::TcpListener;
 
-pub use links::{KEY as LINK_KEY, Links, fresh_key};
+pub use links::{KEY as LINK_KEY, Links, Purpose, fresh_key};
 pub use serve::listen;
 
 use crate::{
