@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use super::{
     actions::Button,
     courtesy::{Courtesy, Pacing},
+    duration,
     notification::Notification,
     types::{Auth, Config, Endpoint, Job, Network, Quota, Service, Target, Web},
     webhook::{Header, Webhook},
@@ -164,7 +165,7 @@ fn choices(choices: &TextChoices) -> Option<Shown> {
 }
 
 fn time(duration: std::time::Duration) -> Option<Shown> {
-    text(humantime::format_duration(duration))
+    text(duration::words(duration))
 }
 
 pub(super) fn top(config: &Config) -> Fields {
@@ -249,7 +250,7 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> Fields {
 
 /// `30 in 3h`.
 fn quota(quota: Quota) -> Option<Shown> {
-    let per = humantime::format_duration(quota.per);
+    let per = duration::words(quota.per);
     text(format!("{} in {per}", quota.rounds))
 }
 
@@ -280,7 +281,7 @@ fn courtesy(courtesy: &Courtesy) -> Fields {
         Pacing::Never => text(false),
         Pacing::OnceRefused => None,
         Pacing::Always(pace) => {
-            let every = humantime::format_duration(pace.every);
+            let every = duration::words(pace.every);
             let per_day = pace
                 .per_day
                 .map_or_else(String::new, |n| format!(", {n} a day"));

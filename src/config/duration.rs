@@ -35,6 +35,31 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// A duration as a file has it: `90d`, `1h 30m`; in no unit of which two are not equally long.
+pub(super) fn words(duration: Duration) -> String {
+    const UNITS: [(u128, &str); 7] = [
+        (86_400_000_000_000, "d"),
+        (3_600_000_000_000, "h"),
+        (60_000_000_000, "m"),
+        (1_000_000_000, "s"),
+        (1_000_000, "ms"),
+        (1_000, "us"),
+        (1, "ns"),
+    ];
+    let mut rest = duration.as_nanos();
+    let mut words = Vec::new();
+    for (size, unit) in UNITS {
+        if rest >= size {
+            words.push(format!("{}{unit}", rest / size));
+            rest %= size;
+        }
+    }
+    match words.is_empty() {
+        true => "0s".to_owned(),
+        false => words.join(" "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +74,13 @@ mod tests {
             ("0s", 0),
         ] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_told_as_they_are_written() {
+        for text in ["90d", "365d", "1h 30m", "25s", "0s", "250ms"] {
+            assert_eq!(words(parse(text).unwrap()), text);
         }
     }
 

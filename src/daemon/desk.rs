@@ -87,6 +87,8 @@ fn tokens(engine: &Engine) -> Vec<TokenFacts> {
             // A healthy one that waits a moment between two requests rests from nothing.
             until: (standing.until).filter(|_| standing.state != TokenWord::Healthy),
             last_used: standing.last_used,
+            rounds_left: standing.rounds_left,
+            expires_at: standing.expires_at,
         }));
     }
     facts

@@ -59,7 +59,7 @@ pub use self::{
     outcomes::{Answered, AskedRow, Failure, Said, Speak},
     planning::{Cut, NewOccurrence, NewRange, Planning, Skipped},
     pushed::{Completed, Outcome, Waits},
-    requests::RequestRow,
+    requests::{RequestRow, Requests},
     retention::STATES_KEPT,
     runs::{Claim, Taken, UnstartedRun},
     standings::JobStanding,

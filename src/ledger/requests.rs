@@ -3,7 +3,7 @@
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{Ledger, Result};
-use crate::model::RunId;
+use crate::model::{RunId, Timestamp, to_ms};
 
 /// One request. Instants in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -20,7 +20,35 @@ pub struct RequestRow {
     pub error: Option<String>,
 }
 
+/// How often an endpoint was asked with one token.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Requests {
+    /// The endpoint.
+    pub ai: String,
+    /// The token; None without one.
+    pub token_label: Option<String>,
+    /// Requests.
+    pub made: i64,
+    /// And those that failed.
+    pub failed: i64,
+}
+
 impl Ledger {
+    /// How often each token was asked with since an instant.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn requests_since(&self, since: Timestamp) -> Result<Vec<Requests>> {
+        sqlx::query_as(
+            "select ai, token_label, count(*) as made, count(error) as failed
+             from request where started_at >= $1 group by ai, token_label",
+        )
+        .bind(to_ms(since))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))
+    }
+
     /// The requests of a run with the numbers of their attempts, in order.
     ///
     /// # Errors

@@ -72,6 +72,10 @@ pub struct TokenFacts {
     pub until: Option<Timestamp>,
     /// When it was used last.
     pub last_used: Option<Timestamp>,
+    /// Requests that its quota leaves; None where it has none.
+    pub rounds_left: Option<usize>,
+    /// When it ends, by its own `exp`.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// The daemon as the web sees it.

@@ -122,6 +122,15 @@ pub(crate) fn took(ms: i64, language: Language) -> String {
     }
 }
 
+/// `12`, `12, 1 failed`.
+pub(super) fn requests(made: i64, failed: i64, language: Language) -> String {
+    match (failed, language) {
+        (0, _) => made.to_string(),
+        (_, Language::En) => format!("{made}, {failed} failed"),
+        (_, Language::Zh) => format!("{made}，失败 {failed}"),
+    }
+}
+
 /// A state's class for colour, and the sign that says the same without it.
 pub(super) fn look(state: &str) -> (&'static str, &'static str) {
     match state {

@@ -77,6 +77,8 @@ words! {
     run: "Run", "运行";
     run_now: "Run now", "立即运行";
     running_since: "asking for", "已提问";
+    requests: "Requests, 24 h", "24 小时请求数";
+    rounds_left: "Left of the quota", "剩余额度";
     search: "Find a job", "查找任务";
     server: "Server", "服务器";
     settings: "Settings", "设置";

@@ -281,6 +281,11 @@ pub(super) struct Token {
     until: Option<String>,
     #[schema(format = DateTime)]
     last_used: Option<String>,
+    /// Requests that the endpoint's quota leaves.
+    rounds_left: Option<usize>,
+    /// When it ends, by its own `exp`.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
 }
 
 impl From<&TokenFacts> for Token {
@@ -291,6 +296,8 @@ impl From<&TokenFacts> for Token {
             state: facts.state.to_owned(),
             until: facts.until.map(utc),
             last_used: facts.last_used.map(utc),
+            rounds_left: facts.rounds_left,
+            expires_at: facts.expires_at.map(utc),
         }
     }
 }

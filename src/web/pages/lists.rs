@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::{
     super::{
-        Reloaded,
+        Reloaded, TokenFacts,
         app::Shared,
         change,
         refusal::Refusal,
@@ -18,7 +18,13 @@ use super::{
     Page, Show,
     form::Signed,
 };
-use crate::config::{self, Ntfy, Told};
+use crate::{
+    config::{self, Ntfy, Told},
+    ledger::Requests,
+};
+
+/// A token that ends within this time has to be replaced: the notice comes then too.
+const ENDS_SOON: TimeDelta = TimeDelta::days(7);
 
 #[derive(Template)]
 #[template(path = "tokens.html")]
@@ -43,6 +49,11 @@ struct Token {
     state: String,
     until: Option<String>,
     last_used: Option<String>,
+    requests: String,
+    rounds_left: Option<String>,
+    expires: Option<String>,
+    /// It ends within a week, or has ended.
+    ends_soon: bool,
 }
 
 #[derive(Template)]
@@ -85,8 +96,10 @@ fn zoned(shared: &Shared, page: &Page) -> Zoned {
     }
 }
 
-pub(super) async fn tokens(State(shared): State<Shared>, page: Page) -> Response {
+pub(super) async fn tokens(State(shared): State<Shared>, page: Page) -> Result<Response, Refusal> {
     let (facts, zoned) = (shared.facts(), zoned(&shared, &page));
+    let day_ago = zoned.now - TimeDelta::hours(24);
+    let requests = shared.handle.records.requests_since(day_ago).await?;
     let endpoint = |endpoint: &std::sync::Arc<config::Endpoint>| {
         let own = facts
             .tokens
@@ -96,29 +109,36 @@ pub(super) async fn tokens(State(shared): State<Shared>, page: Page) -> Response
             name: endpoint.name.to_string(),
             base_url: endpoint.base_url.to_string(),
             model: endpoint.model.clone(),
-            tokens: own
-                .map(|token| {
-                    let (class, sign) = say::look(token.state);
-                    Token {
-                        label: token.label.clone(),
-                        class,
-                        sign,
-                        state: say::state(token.state, page.language),
-                        until: token.until.map(|until| zoned.at(until)),
-                        last_used: token
-                            .last_used
-                            .map(|used| say::distance(used, zoned.now, page.language)),
-                    }
-                })
-                .collect(),
+            tokens: own.map(|token| shown(token, &requests, &zoned)).collect(),
         }
     };
     let endpoints = facts.config.endpoints.values().map(endpoint).collect();
-    Tokens {
+    Ok(Tokens {
         endpoints,
         page: page.at("/tokens").every(15),
     }
-    .show()
+    .show())
+}
+
+fn shown(token: &TokenFacts, requests: &[Requests], zoned: &Zoned) -> Token {
+    let (class, sign) = say::look(token.state);
+    let of_this =
+        |one: &&Requests| one.ai == *token.ai && one.token_label.as_deref() == Some(&*token.label);
+    let (made, failed) =
+        (requests.iter().find(of_this)).map_or((0, 0), |one| (one.made, one.failed));
+    let ends_soon = |at: crate::model::Timestamp| at - zoned.now < ENDS_SOON;
+    Token {
+        label: token.label.clone(),
+        class,
+        sign,
+        state: say::state(token.state, zoned.language),
+        until: token.until.map(|until| zoned.at(until)),
+        last_used: (token.last_used).map(|used| say::distance(used, zoned.now, zoned.language)),
+        requests: say::requests(made, failed, zoned.language),
+        rounds_left: token.rounds_left.map(|left| left.to_string()),
+        expires: token.expires_at.map(|at| zoned.at(at)),
+        ends_soon: token.expires_at.is_some_and(ends_soon),
+    }
 }
 
 pub(super) async fn targets(State(shared): State<Shared>, page: Page) -> Result<Response, Refusal> {
