@@ -73,6 +73,12 @@ impl Shared {
         Keys::of(&self.secret, web)
     }
 
+    /// A name that others keep, such as a feed's: no token changes it.
+    pub(super) fn urn(&self, words: &[&str]) -> String {
+        let uuid = Keys::new(&self.secret, "").uuid(words);
+        uuid.urn().to_string()
+    }
+
     /// Why it does not live, where it does not.
     pub(super) async fn lives(&self) -> Result<(), String> {
         let beat = self.handle.records.last_beat().await;

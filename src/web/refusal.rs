@@ -85,6 +85,13 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
+    /// A template that cannot be filled in: logged here, since it is our own mistake.
+    pub(super) fn unwritten(error: &askama::Error) -> Self {
+        tracing::error!(%error, "a page could not be written: please report this");
+        let message = "this page could not be written: see the log";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
     pub(super) fn guessing() -> Self {
         let message = "too many wrong tokens: wait a minute, then try again";
         Self::new(StatusCode::TOO_MANY_REQUESTS, message)

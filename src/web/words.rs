@@ -38,6 +38,9 @@ words! {
     empty_jobs: "No job has this name.", "没有这个名字的任务。";
     expired: "A link in a push opens its run for a while only. Log in to see it.", "推送里的链接只在一段时间内有效。登录后仍可查看。";
     expired_title: "Link expired", "链接已过期";
+    expires: "Ends", "到期";
+    feed: "Feed", "订阅";
+    feed_hint: "An Atom feed of the answers. Its address is its key: whoever has it reads them without a login.", "以 Atom 订阅回答。地址本身就是钥匙：有地址即可免登录阅读。";
     forged: "It is incomplete, has been changed, or was made before the token was. Log in to see the run.", "链接不完整、被改动过，或者口令后来换过。登录后可查看。";
     forged_title: "This link is not valid", "链接无效";
     failed_job: "failed", "运行失败";
@@ -74,11 +77,11 @@ words! {
     prompt: "Prompt", "提示词";
     reload: "Read the file again", "重新读取配置";
     resume: "Resume", "恢复";
+    requests: "Requests, 24 h", "24 小时请求数";
+    rounds_left: "Left of the quota", "剩余额度";
     run: "Run", "运行";
     run_now: "Run now", "立即运行";
     running_since: "asking for", "已提问";
-    requests: "Requests, 24 h", "24 小时请求数";
-    rounds_left: "Left of the quota", "剩余额度";
     search: "Find a job", "查找任务";
     server: "Server", "服务器";
     settings: "Settings", "设置";

@@ -6,6 +6,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::ExposeSecret;
+use uuid::Uuid;
 
 use crate::config::Web;
 
@@ -30,6 +31,13 @@ impl Keys {
     /// The signature of some words, in letters that an address may hold.
     pub(in crate::web) fn sign(&self, words: &[&str]) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, &joined(words)))
+    }
+
+    /// A name made of some words, the same for ever and known to nobody else.
+    pub(in crate::web) fn uuid(&self, words: &[&str]) -> Uuid {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hmac::sign(&self.0, &joined(words)).as_ref()[..16]);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
     }
 
     /// Whether it is theirs.

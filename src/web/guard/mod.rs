@@ -35,7 +35,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// What anybody may ask for: it tells nothing of jobs and answers, or is a key of its own.
-const OPEN: [&str; 6] = ["/healthz", "/readyz", "/login", "/static/", "/r/", "/a/"];
+const OPEN: [&str; 7] = [
+    "/healthz", "/readyz", "/login", "/static/", "/r/", "/a/", "/f/",
+];
 
 /// Probes are sent to whatever name a machine has just now.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];

@@ -16,6 +16,7 @@ use super::{
     },
     Page, Show,
     chart::{self, Chart},
+    feed,
     form::Signed,
 };
 use crate::{
@@ -32,6 +33,7 @@ struct JobPage {
     page: Page,
     name: String,
     href: String,
+    feed: String,
     schedule: String,
     text: String,
     zone: String,
@@ -107,6 +109,7 @@ pub(super) async fn job(
     let last = rows.last().filter(|_| rows.len() == ROWS as usize);
     Ok(JobPage {
         href: href(&name),
+        feed: feed::href(&shared.keys(&shared.web()), &name),
         schedule: say::schedule(&job.schedule, page.language),
         text: job.schedule.to_string(),
         zone: job.schedule.zone().to_string(),
@@ -135,7 +138,10 @@ pub(super) async fn job(
     .show())
 }
 
-fn find<'a>(config: &'a config::Config, name: &str) -> Result<&'a std::sync::Arc<Job>, Refusal> {
+pub(super) fn find<'a>(
+    config: &'a config::Config,
+    name: &str,
+) -> Result<&'a std::sync::Arc<Job>, Refusal> {
     config.job(name).ok_or_else(|| {
         Refusal::missing(format!("there is no job {name:?} in the config that runs"))
     })
@@ -143,9 +149,14 @@ fn find<'a>(config: &'a config::Config, name: &str) -> Result<&'a std::sync::Arc
 
 /// The address of a job's page, whatever its name holds.
 pub(super) fn href(name: &str) -> String {
+    format!("/jobs/{}", escaped(name))
+}
+
+/// A job's name as a part of a path.
+pub(super) fn escaped(name: &str) -> String {
     let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
     // A plus is a blank in a form only.
-    format!("/jobs/{}", name.replace('+', "%20"))
+    name.replace('+', "%20")
 }
 
 fn before(text: &str) -> Option<Before> {

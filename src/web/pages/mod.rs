@@ -2,6 +2,7 @@
 
 mod assets;
 mod chart;
+mod feed;
 mod form;
 mod job;
 mod link;
@@ -50,10 +51,10 @@ pub(super) fn router() -> Router<Shared> {
         .route("/runs/{run}", get(run::run))
         .route("/runs/{run}/cancel", post(run::cancel))
         .route("/r/{link}", get(link::read))
-        .route("/tokens", get(lists::tokens))
         .route("/a/again/{link}", post(link::again))
         .route("/a/pause/{link}", post(link::pause))
         .route("/f/{key}/{job}", get(feed::feed))
+        .route("/tokens", get(lists::tokens))
         .route("/targets", get(lists::targets))
         .route("/config", get(lists::config))
         .route("/config/reload", post(lists::reload))
