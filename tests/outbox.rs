@@ -172,6 +172,19 @@ fn once_says_what_the_daemon_will_do() {
 }
 
 #[test]
+fn history_says_what_kept_a_push_from_arriving() {
+    let world = answering(World::new(JOB));
+    world.ntfy.fail(1, Fault::Code(40301));
+    assert_eq!(world.run(&["once", "gold"]).code, Some(1));
+    let server = world.ntfy.url();
+    let history = world.run(&["history"]).stdout;
+    assert!(history.contains("failed(delivery 1 of 1)"), "{history}");
+    let (_, why) = history.trim_end().rsplit_once("  ").unwrap();
+    let why = why.replace(server.trim_end_matches('/'), "http://ntfy");
+    insta::assert_snapshot!(why, @"ntfy.phone (http://ntfy, topic gold): HTTP 403, code 40301: forbidden");
+}
+
+#[test]
 fn a_hold_counts_for_all_targets_of_the_visitor_and_outlives_the_daemon() {
     let targets = "[ntfy.phone]\nserver = \"NTFY\"\ntopic = \"gold\"\n\
                    [ntfy.family]\nserver = \"NTFY\"\ntopic = \"family\"\n";

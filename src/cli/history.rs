@@ -39,6 +39,9 @@ pub(super) struct Line {
     asked_ms: Option<i64>,
     pushed_ms: Option<i64>,
     parts: i64,
+    /// What keeps a push from arriving, or kept it for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push_error: Option<String>,
     /// A range record: how many occurrences.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<i64>,
@@ -62,6 +65,7 @@ impl From<&HistoryRow> for Line {
             asked_ms: row.asked_ms,
             pushed_ms: row.pushed_ms,
             parts: row.parts,
+            push_error: row.push_error.clone(),
             count: row.until_at.map(|_| row.instants),
             until: row.until_at.map(|until| instant::utc(from_ms(until))),
         }
@@ -146,10 +150,13 @@ fn state(row: &HistoryRow) -> String {
     format!("{}{reason}{many}{fallback}{manual}", row.state)
 }
 
-/// The first line of a reason that is a sentence: the last column, so that nothing needs to be cut.
+/// The first line of a reason that is a sentence, or what keeps a push from arriving, without the advice that
+/// `show` has: the last column, so that nothing needs to be cut.
 fn why(row: &HistoryRow) -> Option<&str> {
-    let reason = row.reason.as_deref().filter(|reason| !is_word(reason))?;
-    reason.lines().next()
+    let reason = row.reason.as_deref().filter(|reason| !is_word(reason));
+    let push = row.push_error.as_deref();
+    let push = push.and_then(|error| error.split(" — ").next());
+    reason.or(push)?.lines().next()
 }
 
 /// True for the short reasons of the states' vocabulary.

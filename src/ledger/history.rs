@@ -33,6 +33,8 @@ pub struct HistoryRow {
     pub pushed_ms: Option<i64>,
     /// Messages of the answer, over all targets the most one target got.
     pub parts: i64,
+    /// What keeps a push of the answer from arriving, or kept it for good.
+    pub push_error: Option<String>,
     /// How many occurrences the row stands for.
     pub instants: i64,
     /// A range's last instant.
@@ -69,7 +71,7 @@ pub struct DeliveryRow {
     pub part: i64,
     /// How many the target gets.
     pub parts: i64,
-    /// owed, sending, delivered or failed.
+    /// owed, sending, delivered, failed, or moved (to a fallback).
     pub state: String,
     /// Its stable id.
     pub sequence_id: String,
@@ -149,7 +151,11 @@ macro_rules! history {
                       join delivery d on d.delivery_id = a.delivery_id
                       where d.run_id = run.run_id and d.kind = 'answer') as pushed_ms,
                  (select coalesce(max(parts), 0) from delivery d
-                      where d.run_id = run.run_id and d.kind = 'answer') as parts
+                      where d.run_id = run.run_id and d.kind = 'answer') as parts,
+                 (select error from delivery d
+                      where d.run_id = run.run_id and d.kind = 'answer' and d.error is not null
+                          and d.state in ('owed', 'sending', 'failed') and run.state <> 'cancelled'
+                      order by target, part limit 1) as push_error
              from run where ",
             $which
         )
