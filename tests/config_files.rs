@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +15,8 @@ use chrono_tz::Tz;
 use promptcron::{
     config::{
         self, Api, Auth, Button, CatchUp, Config, Conversation, Errors, Extras, Job, Limits,
-        Notify, Overlap, Pace, Pacing, Pattern, QuietMode, Quota, Reset, SentFirst, ZoneSource,
+        Notify, Overlap, Pace, Pacing, Pattern, QuietMode, Quota, Reset, SecretUrl, SentFirst,
+        ZoneSource,
     },
     model::{Language, Timestamp},
     prompt::Prompt,
@@ -347,6 +349,14 @@ fn every_key_reaches_its_place() {
     let extras = notification.extras();
     assert_eq!(extras.attach.as_deref(), Some("https://example.com/a.png"));
     assert_eq!(extras.icon.as_deref(), Some("https://example.com/i.png"));
+    let url = |url: &Option<Arc<SecretUrl>>| url.as_ref().unwrap().expose().to_string();
+    assert_eq!(
+        [url(&config.heartbeat_url), url(&gold.heartbeat_url)],
+        [
+            "https://hc-ping.com/geheim-daemon",
+            "https://example.com/hook/geheim"
+        ]
+    );
     assert_eq!(
         (gold.topic.as_deref(), extras.delay.as_deref()),
         (Some("gold"), Some("tomorrow, 9am"))
@@ -500,7 +510,14 @@ fn an_inline_target_written_in_two_jobs_is_one() {
 #[test]
 fn no_debug_output_holds_a_secret() {
     let shown = format!("{:?}", valid("everything.toml"));
-    for secret in ["eyJhbGci", "tk_geheim", "pa ss", "proxypass", "hook/geheim"] {
+    for secret in [
+        "eyJhbGci",
+        "tk_geheim",
+        "pa ss",
+        "proxypass",
+        "hook/geheim",
+        "geheim-daemon",
+    ] {
         assert!(!shown.contains(secret), "{secret}");
     }
 }

@@ -177,6 +177,10 @@ pub(super) fn top(config: &Config) -> Fields {
         ("language", word(config.language)),
         ("alerts", config.alerts.as_ref().and_then(text)),
         ("alerts_per_hour", text(config.alerts_per_hour)),
+        (
+            "heartbeat_url",
+            (config.heartbeat_url.as_ref()).and_then(|url| hidden(url.expose())),
+        ),
         ("watch", text(config.watch)),
         (
             "ledger.url (takes effect at the next start)",
@@ -406,6 +410,10 @@ pub(super) fn job(job: &Job) -> Fields {
             job.silent_if
                 .as_ref()
                 .and_then(|pattern| text(pattern.as_str())),
+        ),
+        (
+            "heartbeat_url",
+            (job.heartbeat_url.as_ref()).and_then(|url| hidden(url.expose())),
         ),
         ("enabled", text(job.enabled)),
         ("retry_for", time(job.retry_for)),

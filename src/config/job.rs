@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::{
     chain, conversation,
     defined::Defined,
+    heartbeat,
     item::{Fault, Item},
     kimi, notification,
     reading::Reading,
@@ -100,6 +101,7 @@ impl<'r> Jobs<'r> {
         let known = targets.as_deref().unwrap_or_default();
         self.targets.check_delay(section, &notification, known);
         let topic = self.targets.topic(section, targets.as_deref());
+        let heartbeat_url = heartbeat::read(section);
         let (style, text) = (text::style(section), text::choices(section));
         // Every key is read before any wrong one ends it: all errors at once.
         Some(Job {
@@ -124,6 +126,7 @@ impl<'r> Jobs<'r> {
             notification,
             style,
             text,
+            heartbeat_url,
             enabled,
         })
     }

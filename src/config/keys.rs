@@ -8,6 +8,10 @@ pub(super) const ROOT: &[&str] = &[
     "keep",
     "alerts",
     "alerts_per_hour",
+    "heartbeat_url",
+    "heartbeat_url_env",
+    "heartbeat_url_file",
+    "heartbeat_url_credential",
     "watch",
     "ledger",
     "web",
@@ -199,6 +203,10 @@ pub(super) const JOB: &[&str] = &[
     "tables",
     "heading_marks",
     "width",
+    "heartbeat_url",
+    "heartbeat_url_env",
+    "heartbeat_url_file",
+    "heartbeat_url_credential",
     "enabled",
 ];
 

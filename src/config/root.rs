@@ -13,6 +13,7 @@ use super::{
     defined::Defined,
     env::Env,
     errors::{Error, Errors},
+    heartbeat,
     item::Item,
     job::Jobs,
     keys, ledger, ntfy,
@@ -108,6 +109,7 @@ fn read<'r>(
     targets.read_fallbacks(&root, "webhook", keys::WEBHOOK);
     let alerts = root.item("alerts").and_then(|item| targets.one(&item));
     let alerts_per_hour = root.read("alerts_per_hour", |item| item.int(1..=1_000));
+    let heartbeat_url = heartbeat::read(&root);
     let language = text::language(&root);
     let max_in_flight = root.read("max_in_flight", |item| item.int(1..=10_000));
     let drain = root.read("drain", Item::duration);
@@ -129,6 +131,7 @@ fn read<'r>(
         web,
         alerts,
         alerts_per_hour: alerts_per_hour.map_or(6, |most| u32::try_from(most).unwrap_or(u32::MAX)),
+        heartbeat_url,
         targets: targets.finish(),
         endpoints: endpoints.into_valid().collect(),
         jobs,

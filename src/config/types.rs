@@ -12,7 +12,7 @@ use super::{
     notification::Notification,
     silence::{Notify, Pattern},
     way::Way,
-    webhook::Webhook,
+    webhook::{SecretUrl, Webhook},
 };
 use crate::{
     model::{JobName, Language, Timestamp},
@@ -51,6 +51,8 @@ pub struct Config {
     pub alerts: Option<Arc<str>>,
     /// The most notices that a target gets in an hour, the rest being summed up; default 6.
     pub alerts_per_hour: u32,
+    /// The monitor that hears each minute that the daemon lives.
+    pub heartbeat_url: Option<Arc<SecretUrl>>,
     /// `[ai.NAME]`, by name.
     pub endpoints: BTreeMap<Arc<str>, Arc<Endpoint>>,
     /// `[ntfy.NAME]` and `[webhook.NAME]` by name, and the inline targets of jobs as `server/topic`.
@@ -419,6 +421,8 @@ pub struct Job {
     pub style: Option<Style>,
     /// What it chooses for the plain style; the rest is the target's choice, else the default.
     pub text: TextChoices,
+    /// The monitor that hears of its scheduled runs.
+    pub heartbeat_url: Option<Arc<SecretUrl>>,
     /// A disabled job is never due; `once` still runs it.
     pub enabled: bool,
 }

@@ -49,6 +49,11 @@ pub(super) fn webhook(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Where a monitor listens: all of it counts, and its path is a secret.
+pub(super) fn heartbeat(text: &str) -> Result<Url, String> {
+    http(text, "https://hc-ping.com/YOUR-UUID")
+}
+
 /// The URL that a tap opens: any scheme.
 pub(super) fn click(text: &str) -> Result<String, String> {
     absolute(text, "https://example.com").map(|_| text.to_owned())

@@ -42,7 +42,7 @@ pub struct Webhook {
 }
 
 /// An address whose path or query may hold a secret. Its Debug shows the host alone.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SecretUrl(Url);
 
 impl SecretUrl {

@@ -23,6 +23,7 @@ use crate::{
         Answered, AskedRow, AttemptRow, Claim, Failure, LedgerError, NewNotice, Said, TurnRow,
     },
     model::{RunState, Timestamp},
+    push::Beat,
 };
 
 /// A claimed run with what carries it out.
@@ -88,6 +89,9 @@ pub async fn carry_out(engine: Arc<Engine>, claim: Claim) -> anyhow::Result<Ende
     let Some(number) = engine.persist(begin).await? else {
         return Ok(Ended::Interrupted);
     };
+    if number == 1 {
+        engine.beat_of_run(&outbox::RunKey::of(&claim), Beat::Start);
+    }
     let running = Running {
         engine: &engine,
         revision: &revision,
@@ -249,6 +253,7 @@ impl Running<'_> {
         engine.deliverer.notify_one();
         if let Some(reason) = silent.flatten() {
             self.log_silent(&answered, reason);
+            engine.beat_of_run(&key, Beat::Success);
         }
         Ok(Ended::Answered)
     }
@@ -324,6 +329,10 @@ impl Running<'_> {
         // Whoever asked by hand reads it on the terminal.
         if !engine.tries_once {
             self.log_failure(failure, asked_ms);
+        }
+        if failure.next_attempt_at.is_none() {
+            let key = outbox::RunKey::of(self.claim);
+            engine.beat_of_run(&key, Beat::Fail(failure.error.clone()));
         }
         Ok(())
     }

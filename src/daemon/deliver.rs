@@ -214,6 +214,7 @@ async fn send_next(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::
             // Whoever asked by hand reads it on the terminal.
             if let Some(completed) = completed.flatten().filter(|_| !engine.tries_once) {
                 log_completed(&completed);
+                engine.beat_of_end(&completed);
             }
         }
         Err(lost) if lost.is_fenced() => {

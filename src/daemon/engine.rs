@@ -16,7 +16,8 @@ use tokio::sync::{Notify, watch};
 use tracing::{error, info};
 
 use super::{
-    LEASE, revision::Revision, status, stop::Stop, systemd, tokens::Known, under_way::UnderWay,
+    LEASE, heartbeat::Heart, revision::Revision, status, stop::Stop, systemd, tokens::Known,
+    under_way::UnderWay,
 };
 use crate::{
     clock::SharedClock,
@@ -95,6 +96,8 @@ pub struct Engine {
     standing: Mutex<Standing>,
     /// The ledger's disk is full, and the log says so.
     is_full: AtomicBool,
+    /// What monitors are told.
+    pub(super) heart: Arc<Heart>,
     /// The AI calls that run here.
     pub(super) under_way: UnderWay,
     /// Housekeeping has beaten: look after the tokens.
@@ -129,6 +132,7 @@ impl Engine {
             clock,
             stop,
             revision: watch::Sender::new(revision),
+            heart: Arc::default(),
             under_way: UnderWay::default(),
             token_keeper: Notify::new(),
             runner: Notify::new(),

@@ -9,7 +9,7 @@ use tracing::warn;
 use super::{engine::Engine, gate, messages, outbox, parcel::Parcel, revision::Revision, words};
 use crate::{
     config::{Job, Target},
-    ledger::{Moving, NewDelivery, TargetState},
+    ledger::{HandedOver, Moving, NewDelivery, TargetState},
     model::Timestamp,
 };
 
@@ -73,7 +73,11 @@ async fn hand_over(
                 .ledger
                 .hand_over(&owed, &target.name, &other.name, &deliveries, now)
         };
-        if let Some(true) = engine.persist(write).await? {
+        let handed = engine.persist(write).await?;
+        if let Some(HandedOver::Ended(run)) = &handed {
+            engine.beat_of_end(run);
+        }
+        if matches!(handed, Some(HandedOver::Owed | HandedOver::Ended(_))) {
             let (job, run) = (&owed.job, owed.run_id);
             warn!(
                 job,

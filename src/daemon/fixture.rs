@@ -64,7 +64,11 @@ pub(super) fn config(folder: &Path, job: &str) -> Config {
 
 /// A daemon's engine as it stands before its loops start.
 pub(super) async fn engine(folder: &Path, job: &str, clock: Arc<dyn Clock>) -> Arc<Engine> {
-    let config = config(folder, job);
+    engine_of(config(folder, job), clock).await
+}
+
+/// The same of a whole config.
+pub(super) async fn engine_of(config: Config, clock: Arc<dyn Clock>) -> Arc<Engine> {
     let ledger = Ledger::open(&config.ledger.0, Access::Write).await.unwrap();
     let revision = Revision::new(config).unwrap();
     let stop = Stop::default();

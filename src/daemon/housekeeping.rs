@@ -120,6 +120,7 @@ pub(super) async fn beat(engine: &Engine) -> anyhow::Result<()> {
     };
     if engine.persist(write).await?.is_some() {
         feed_watchdog(engine);
+        engine.beat_of_daemon();
     }
     Ok(())
 }

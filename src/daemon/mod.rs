@@ -17,6 +17,7 @@ mod filled;
 #[cfg(test)]
 mod fixture;
 mod gate;
+mod heartbeat;
 mod housekeeping;
 mod links;
 mod messages;
@@ -239,6 +240,7 @@ impl Engine {
         }
         drain.abort();
         beats.shutdown().await;
+        self.heart.finish().await;
         self.failure().map_or(first, Err)
     }
 

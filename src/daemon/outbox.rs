@@ -51,6 +51,25 @@ impl RunKey {
         })
     }
 
+    /// The run as a UUID (version 8: a hash of its key): the same after a crash, for monitors that tell runs apart.
+    pub(super) fn uuid(&self) -> String {
+        let at = to_ms(self.scheduled_at);
+        let fields = [&self.job, &self.trigger].map(|field| format!("{}:{field}", field.len()));
+        let digest = Sha256::digest(format!("run {}{at}", fields.concat()));
+        let mut bytes: [u8; 16] = std::array::from_fn(|index| digest[index]);
+        bytes[6] = bytes[6] & 0x0f | 0x80;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let [a, b, c, d, e] = [
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..],
+        ];
+        format!("{a}-{b}-{c}-{d}-{e}")
+    }
+
     /// A stable hash of run, target and part, in ntfy's alphabet (`^[-_A-Za-z0-9]{1,64}$`) whatever
     /// script the job's name is in.
     fn sequence_id(&self, kind: &str, target: &str, part: usize) -> String {

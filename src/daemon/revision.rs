@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use crate::{
     ask,
-    config::{Config, Endpoint, Job, Target, Way},
+    config::{Config, Endpoint, Job, Network, SecretUrl, Target, Way},
     model::JobName,
     push,
 };
@@ -87,7 +87,7 @@ pub struct Revision {
     pub config: Arc<Config>,
     jobs: HashMap<JobName, Arc<Job>>,
     pub(super) endpoints: HashMap<Arc<str>, Arc<AskEndpoint>>,
-    /// Targets on the same way share a client.
+    /// Targets and monitors on the same way share a client.
     pushers: HashMap<Way, push::Client>,
 }
 
@@ -151,6 +151,16 @@ impl Revision {
         let target = self.config.targets.get(name)?;
         Some((target, self.pushers.get(&target.way())?))
     }
+
+    /// The client that reaches a monitor of this config.
+    pub(super) fn monitor(&self, url: &SecretUrl) -> Option<&push::Client> {
+        self.pushers.get(&monitored(url))
+    }
+}
+
+/// A monitor is reached as the environment says.
+fn monitored(url: &SecretUrl) -> Way {
+    Network::default().way_to(url.expose())
 }
 
 fn pushers(
@@ -158,12 +168,17 @@ fn pushers(
     before: Option<&Revision>,
 ) -> anyhow::Result<HashMap<Way, push::Client>> {
     let mut pushers = HashMap::new();
-    for target in config.targets.values() {
-        if let Entry::Vacant(new) = pushers.entry(target.way()) {
+    let of_jobs = config.jobs.iter().map(|job| &job.heartbeat_url);
+    let monitors = of_jobs.chain([&config.heartbeat_url]).flatten();
+    let monitors = monitors.map(|url| (monitored(url), "heartbeat_url".to_owned()));
+    let targets = config.targets.values();
+    let targets = targets.map(|target| (target.way(), target.label()));
+    for (way, label) in targets.chain(monitors) {
+        if let Entry::Vacant(new) = pushers.entry(way) {
             let known = before.and_then(|before| before.pushers.get(new.key()));
             let client = match known {
                 Some(client) => client.clone(),
-                None => push::Client::new(new.key()).with_context(|| target.label())?,
+                None => push::Client::new(new.key()).context(label)?,
             };
             new.insert(client);
         }

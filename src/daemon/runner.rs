@@ -11,14 +11,19 @@ use super::{
     attempt,
     engine::Engine,
     notices::{Notice, Why, tidings},
+    outbox::RunKey,
 };
 use crate::{
     ledger::{Claim, LedgerError},
     model::{RunId, Timestamp},
+    push::Beat,
 };
 
 /// How long the loop sleeps when nothing is planned; commands beside the daemon write too.
 const IDLE: TimeDelta = TimeDelta::seconds(1);
+
+/// The reason of a run whose task died.
+const DIED: &str = "promptcron's own fault: its task died";
 
 /// Claims until the stop signal, then drains.
 pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
@@ -89,6 +94,7 @@ async fn claim(engine: &Engine, free: usize) -> anyhow::Result<Vec<Claim>> {
 /// One run's error or panic ends that run's task, not the daemon; a broken ledger ends the engine.
 async fn carry_out(engine: &Arc<Engine>, claim: Claim) {
     let (job, run_id, due) = (claim.job.clone(), claim.run_id, claim.scheduled_at());
+    let key = RunKey::of(&claim);
     let task = tokio::spawn(attempt::carry_out(engine.clone(), claim));
     match task.await {
         Ok(Ok(_)) => {}
@@ -113,6 +119,7 @@ async fn carry_out(engine: &Arc<Engine>, claim: Claim) {
             if let Err(error) = died(engine, &job, run_id, due).await {
                 engine.fail(error.into());
             }
+            engine.beat_of_run(&key, Beat::Fail(DIED.to_owned()));
         }
     }
 }
@@ -132,9 +139,8 @@ async fn died(
         why: Why::Died,
     });
     let notice = notice.map(|notice| tidings(&revision.config, notice, now));
-    let reason = "promptcron's own fault: its task died";
     engine
-        .persist(|| engine.ledger.died(run_id, reason, notice.as_ref(), now))
+        .persist(|| engine.ledger.died(run_id, DIED, notice.as_ref(), now))
         .await?;
     engine.deliverer.notify_one();
     Ok(())

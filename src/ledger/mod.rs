@@ -54,7 +54,7 @@ pub use self::{
     jobs::{JobState, ScheduledJob},
     lock::DaemonLock,
     looks::{Glimpse, LastAnswer, TakenBy, Trouble},
-    moving::Moving,
+    moving::{HandedOver, Moving},
     notices::{Compose, Gathered, Letter, MissedJob, NewNotice, Standing, Step},
     outcomes::{Answered, AskedRow, Failure, Said, Speak},
     planning::{Cut, NewOccurrence, NewRange, Planning, Skipped},

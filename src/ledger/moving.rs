@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use super::{
     Ledger, Result,
     deliveries::{NewDelivery, insert_deliveries},
-    pushed::complete,
+    pushed::{Completed, complete},
 };
 use crate::model::{RunId, Timestamp, from_ms, to_ms};
 
@@ -37,6 +37,17 @@ struct Row {
     job: String,
     scheduled_at: i64,
     trigger: String,
+}
+
+/// What came of handing an answer over.
+#[derive(Clone, Debug)]
+pub enum HandedOver {
+    /// Nothing: meanwhile it was sent, or is being sent.
+    Nothing,
+    /// The other target is owed it.
+    Owed,
+    /// The other target has it: the run has ended.
+    Ended(Box<Completed>),
 }
 
 /// An answer of which a part is under way waits until that is over.
@@ -88,7 +99,7 @@ impl Ledger {
     }
 
     /// Ends what a run owes to one target, and owes it to another instead, unless that one has or gets
-    /// the answer anyway. False: meanwhile it was sent, or is being sent.
+    /// the answer anyway.
     ///
     /// # Errors
     /// The ledger could not be written.
@@ -99,7 +110,7 @@ impl Ledger {
         to: &str,
         deliveries: &[NewDelivery],
         now: Timestamp,
-    ) -> Result<bool> {
+    ) -> Result<HandedOver> {
         let mut tx = self.write().await?;
         let done = async {
             let moved = sqlx::query(MOVE)
@@ -110,7 +121,7 @@ impl Ledger {
                 .execute(&mut *tx)
                 .await?;
             if moved.rows_affected() == 0 {
-                return Ok(false);
+                return Ok(HandedOver::Nothing);
             }
             let has_it: bool = sqlx::query_scalar(
                 "select exists (select 1 from delivery where run_id = $1 and target = $2
@@ -123,8 +134,8 @@ impl Ledger {
             if !has_it {
                 insert_deliveries(&mut tx, Some(moving.run_id), deliveries, to_ms(now)).await?;
             }
-            complete(&mut tx, moving.run_id, to_ms(now)).await?;
-            Ok(true)
+            let ended = complete(&mut tx, moving.run_id, to_ms(now)).await?;
+            Ok(ended.map_or(HandedOver::Owed, |run| HandedOver::Ended(Box::new(run))))
         };
         let done = done.await;
         self.finish(tx, done).await

@@ -81,6 +81,8 @@ pub struct Completed {
     pub job: String,
     /// Its nominal instant, in milliseconds.
     pub scheduled_at: i64,
+    /// `schedule` or `manual`.
+    pub trigger: String,
     /// `delivered` or `failed`.
     pub state: String,
     /// Why it failed.
@@ -385,7 +387,7 @@ pub(super) async fn complete(
 
 async fn completed(tx: &mut SqliteConnection, run_id: RunId) -> sqlx::Result<Completed> {
     sqlx::query_as(
-        "select run_id, job, scheduled_at, state, reason, asked_ms, token_label,
+        "select run_id, job, scheduled_at, trigger, state, reason, asked_ms, token_label,
              (select max(a.finished_at) - min(a.started_at) from delivery_attempt a
                   join delivery d on d.delivery_id = a.delivery_id
                   where d.run_id = run.run_id and d.kind = 'answer') as pushed_ms,

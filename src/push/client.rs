@@ -107,6 +107,10 @@ impl Client {
         self.http.post(url)
     }
 
+    pub(super) fn get_of(&self, url: Url) -> RequestBuilder {
+        self.http.get(url)
+    }
+
     pub(super) fn head_of(&self, url: Url) -> RequestBuilder {
         self.http.head(url)
     }
@@ -193,7 +197,7 @@ fn lost(target: &Target, error: reqwest::Error) -> PushError {
 }
 
 /// What an error comes down to; the layers above it only say that a request failed.
-fn root_cause(error: &dyn Error) -> String {
+pub(super) fn root_cause(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

@@ -10,6 +10,7 @@ mod file;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod health;
+mod heartbeat;
 mod lookup;
 mod message;
 mod reply;
@@ -19,6 +20,7 @@ pub use client::Client;
 pub use error::{Disposition, Kind, PushError};
 pub use file::File;
 pub use health::{Account, Health};
+pub use heartbeat::{Beat, Unheard};
 pub use lookup::Sighting;
 pub use message::Message;
 pub use reply::Receipt;
