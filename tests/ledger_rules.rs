@@ -211,6 +211,25 @@ async fn a_pause_that_was_asked_for_while_the_last_one_is_ended_stands() {
 }
 
 #[tokio::test]
+async fn a_pause_skips_what_still_waits_and_was_not_begun() {
+    let desk = Desk::new().await;
+    desk.plan(60, Overlap::Allow, None).await;
+    let begun = desk.claim(60).await.pop().unwrap();
+    let number = desk.ledger.start_attempt(&begun, "kimi", at(60)).await;
+    assert_eq!(number.unwrap(), 1);
+    desk.ledger.interrupted(&begun, at(61)).await.unwrap();
+    // As one that its jitter delays.
+    desk.plan(120, Overlap::Allow, None).await;
+    assert!(desk.ledger.pause(GOLD, at(121), None).await.unwrap());
+    let claims = desk.claim(200).await;
+    let claimed: Vec<RunId> = claims.iter().map(|claim| claim.run_id).collect();
+    assert_eq!(claimed, [begun.run_id]);
+    let rows = desk.ledger.history(None, 1).await.unwrap();
+    let row = (&*rows[0].state, rows[0].reason.as_deref());
+    assert_eq!(row, ("skipped", Some("paused")));
+}
+
+#[tokio::test]
 async fn a_part_waits_while_another_process_sends_the_one_before_it() {
     let desk = Desk::new().await;
     desk.answered(60, 2).await;

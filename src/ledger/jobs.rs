@@ -79,22 +79,15 @@ impl Ledger {
         self.finish(tx, done).await
     }
 
-    /// Pauses a job until an instant, or until it is resumed. False: no such job.
+    /// Pauses a job until an instant, or until it is resumed. What is planned of it by then and was not begun, because its
+    /// jitter or another run kept it waiting, is skipped too. False: no such job.
     ///
     /// # Errors
     /// The ledger could not be written.
     pub async fn pause(&self, job: &str, now: Timestamp, until: Option<Timestamp>) -> Result<bool> {
         let mut tx = self.write().await?;
-        let done = sqlx::query(
-            "update job set paused_at = coalesce(paused_at, $2), paused_until = $3
-             where job = $1 and removed_at is null",
-        )
-        .bind(job)
-        .bind(to_ms(now))
-        .bind(until.map(to_ms))
-        .execute(&mut *tx)
-        .await;
-        Ok(self.finish(tx, done).await?.rows_affected() > 0)
+        let done = pause(&mut tx, job, to_ms(now), until.map(to_ms)).await;
+        self.finish(tx, done).await
     }
 
     /// Ends a job's pause. The planner writes what was passed over as skipped. False: it was not
@@ -132,6 +125,33 @@ impl Ledger {
             .map(|row| (row.job.clone(), row.state()))
             .collect())
     }
+}
+
+async fn pause(
+    tx: &mut SqliteConnection,
+    job: &str,
+    now: i64,
+    until: Option<i64>,
+) -> sqlx::Result<bool> {
+    let paused = sqlx::query(
+        "update job set paused_at = coalesce(paused_at, $2), paused_until = $3
+         where job = $1 and removed_at is null",
+    )
+    .bind(job)
+    .bind(now)
+    .bind(until)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "update run set state = 'skipped', reason = 'paused', finished_at = $2
+         where job = $1 and state = 'planned' and trigger = 'schedule'
+             and not exists (select 1 from attempt where attempt.run_id = run.run_id)",
+    )
+    .bind(job)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    Ok(paused.rows_affected() > 0)
 }
 
 async fn sync(
