@@ -10,7 +10,7 @@ use promptcron::{
         Access, Answered, AskedRow, Claim, Claimed, Claiming, Cut, Failure, Ledger, Letter,
         NewDelivery, NewNotice, NewOccurrence, Outcome, Owed, Planning, Said, ScheduledJob, Step,
     },
-    model::{RunId, Timestamp},
+    model::{RunId, RunState, Timestamp},
 };
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -275,6 +275,25 @@ async fn a_run_planned_by_a_clock_that_was_ahead_silences_no_occurrence() {
     back.await.unwrap();
     desk.plan(120, Overlap::Skip, None).await;
     assert_eq!(desk.claim(120).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_step_back_over_a_run_that_was_begun_and_missed_leaves_it_as_it_is() {
+    let desk = Desk::new().await;
+    desk.plan(7_200, Overlap::Skip, None).await;
+    let claim = desk.claim(7_200).await.pop().unwrap();
+    let begun = desk.ledger.start_attempt(&claim, "kimi", at(7_200)).await;
+    assert_eq!(begun.unwrap(), 1);
+    let ended = desk
+        .ledger
+        .end_run(claim.run_id, RunState::Missed, "window", at(30_000));
+    assert!(ended.await.unwrap());
+    let back = desk
+        .ledger
+        .pull_back(at(60), TimeDelta::seconds(29_940), |_, _, _| Cut::Nothing);
+    back.await.unwrap();
+    let rows = desk.ledger.history(None, 9).await.unwrap();
+    assert_eq!((rows.len(), &*rows[0].state), (1, "missed"));
 }
 
 #[tokio::test]

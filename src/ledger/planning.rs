@@ -121,7 +121,7 @@ impl Ledger {
     /// Pulls every cursor that is ahead of `now` back to it: the clock stepped back, by `step`.
     ///
     /// What was passed over or not begun and lies ahead again will be planned anew when it comes:
-    /// such records are removed, those that reach past `now` are cut. What ran is not repeated.
+    /// such records are removed, those that reach past `now` are cut. What was begun is not repeated.
     /// What waits for an instant waits no longer than it would have.
     /// `cut` tells of a record's job, between its first instant and `now`, how many instants are
     /// left and the last of them.
@@ -137,7 +137,8 @@ impl Ledger {
         let ahead: Vec<RangeAhead> = sqlx::query_as(
             "select run_id, job, scheduled_at from run
              where trigger = 'schedule' and state in ('missed', 'skipped')
-                 and coalesce(until_at, scheduled_at) > $1",
+                 and coalesce(until_at, scheduled_at) > $1
+                 and not exists (select 1 from attempt where attempt.run_id = run.run_id)",
         )
         .bind(to_ms(now))
         .fetch_all(&self.pool)
