@@ -9,7 +9,7 @@ mod daemon;
 #[path = "support/ntfy.rs"]
 mod ntfy;
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use ai::{Gate, Reply};
 use chrono::{TimeDelta, Utc};
@@ -207,6 +207,31 @@ fn once_runs_beside_a_running_daemon() {
         world.number("select count(*) from run where trigger = 'manual'"),
         1
     );
+}
+
+#[test]
+fn the_first_signal_cancels_a_once_that_asks() {
+    let world = World::new(BY_HAND);
+    let _gate = held(&world);
+    let daemon = world.start();
+    let mut once = world.promptcron(&["once", "手"]);
+    let once = once.stderr(Stdio::piped()).spawn().unwrap();
+    world.ai.wait_for(1, SOON);
+    let signalled = Command::new("kill")
+        .args(["-INT", &once.id().to_string()])
+        .status();
+    assert!(signalled.unwrap().success());
+    world.wait_until(LIVE, 0);
+    let ended = once.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&ended.stderr),
+        "job 手, run 1: cut off and cancelled: nothing more of it is asked or pushed\n"
+    );
+    settle(&world, daemon);
+    assert_eq!(world.states(), ["cancelled(by hand)"]);
+    assert_eq!(world.attempts(1), ["interrupted"]);
+    assert_eq!(world.ai.questions().len(), 1);
 }
 
 #[test]

@@ -178,15 +178,26 @@ async fn watch(engine: Arc<Engine>) {
     }
 }
 
+/// Cuts the AI call off at the first signal: whoever asked by hand waits for no drain.
+async fn cut_off(stop: Stop) {
+    stop.stopping().await;
+    stop.at_once();
+}
+
 async fn carry_out(engine: &Arc<Engine>, claim: Claim, wait: Duration) -> Result<(), Failure> {
     let (run_id, name) = (claim.run_id, claim.job.clone());
-    match daemon::carry_out(engine.clone(), claim).await? {
+    let cut_off = tokio::spawn(cut_off(engine.stop.clone()));
+    let asked = daemon::carry_out(engine.clone(), claim).await;
+    cut_off.abort();
+    match asked? {
         Ended::Answered => {}
         Ended::Failed(error) | Ended::Again(error) => {
             return Err(Failure::Work(anyhow!("job {name}, run {run_id}: {error}")));
         }
         Ended::Interrupted => {
-            let text = "interrupted: a running daemon takes it up, or the next one that starts";
+            // Left as it is, a daemon would take it up.
+            engine.ledger.cancel(run_id, engine.clock.now()).await?;
+            let text = "cut off and cancelled: nothing more of it is asked or pushed";
             return Err(Failure::Work(anyhow!("job {name}, run {run_id}: {text}")));
         }
         Ended::Cancelled => return Err(Failure::Work(anyhow!("job {name} is gone"))),
