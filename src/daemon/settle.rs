@@ -64,13 +64,14 @@ fn too_old(
     now: Timestamp,
 ) -> Vec<(RunId, &'static str)> {
     let in_window = |run: &UnstartedRun| now - run.scheduled_at() <= window(job);
-    let newest = runs.iter().rposition(in_window);
+    let is_newer = |run: &UnstartedRun| !run.is_manual && in_window(run);
+    let newest = runs.iter().rposition(is_newer);
     runs.iter()
         .enumerate()
         .filter_map(|(index, run)| {
-            let reason = match (run.begun, job.catch_up) {
+            let reason = match (run.begun || run.is_manual, job.catch_up) {
                 _ if !in_window(run) => "window",
-                // What was begun in time is taken up again.
+                // What was begun in time is taken up again, and what a person asked for is no misfire.
                 (true, _) | (false, CatchUp::All) => return None,
                 (false, CatchUp::Skip) => "window",
                 (false, CatchUp::Latest) if newer || newest > Some(index) => "superseded",
@@ -83,4 +84,57 @@ fn too_old(
 
 fn window(job: &Job) -> TimeDelta {
     TimeDelta::from_std(job.catch_up_window).unwrap_or(TimeDelta::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        clock::Clock as _,
+        daemon::{fixture, scheduler},
+    };
+
+    #[tokio::test]
+    async fn what_was_asked_for_by_hand_is_taken_up_within_the_window_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = fixture::Hand::at("2030-03-01T09:00:00Z");
+        let engine = fixture::engine(folder.path(), "catch_up = \"skip\"", clock.clone()).await;
+        scheduler::resume(&engine, None).await.unwrap();
+        // Killed while it asked, and taken up.
+        let claim = engine
+            .ledger
+            .claim_manual("gold", "once-1", clock.now(), clock.now());
+        let claim = claim.await.unwrap();
+        let begun = engine
+            .ledger
+            .start_attempt(&claim, "kimi", clock.now())
+            .await;
+        assert_eq!(begun.unwrap(), 1);
+        clock.set("2030-03-01T14:00:00Z");
+        engine
+            .ledger
+            .plan_manual("gold", clock.now())
+            .await
+            .unwrap();
+        let state_at = async |now: &str| {
+            clock.set(now);
+            engine
+                .ledger
+                .take_up("daemon-1", clock.now(), "")
+                .await
+                .unwrap();
+            scheduler::resume(&engine, None).await.unwrap();
+            let rows = engine.ledger.history(None, 9).await.unwrap();
+            let states = rows.into_iter().rev().filter(|row| row.trigger == "manual");
+            states.map(|row| row.state).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            state_at("2030-03-01T14:59:00Z").await,
+            ["planned", "planned"]
+        );
+        assert_eq!(
+            state_at("2030-03-01T15:01:00Z").await,
+            ["missed", "planned"]
+        );
+        assert_eq!(state_at("2030-03-03T00:00:00Z").await, ["missed", "missed"]);
+    }
 }

@@ -51,6 +51,8 @@ pub struct UnstartedRun {
     /// Its job.
     pub job: String,
     scheduled_at: i64,
+    /// True where a person asked for it.
+    pub is_manual: bool,
     /// True when an attempt was made and cut off.
     pub begun: bool,
 }
@@ -202,9 +204,9 @@ impl Ledger {
     /// The ledger could not be read.
     pub async fn unstarted(&self, before: Timestamp) -> Result<Vec<UnstartedRun>> {
         sqlx::query_as(
-            "select run_id, job, scheduled_at, exists (
+            "select run_id, job, scheduled_at, trigger = 'manual' as is_manual, exists (
                  select 1 from attempt where attempt.run_id = run.run_id) as begun
-             from run where state = 'planned' and trigger = 'schedule' and due_at < $1
+             from run where state = 'planned' and due_at < $1
              order by scheduled_at",
         )
         .bind(to_ms(before))
