@@ -19,7 +19,7 @@ use promptcron::render::{Sources, SplitLimits, Style, TextOptions, page, render,
 
 /// The size of the corpus in bytes.
 const BYTES: usize = 1_000_000;
-const RUNS: usize = 9;
+const RUNS: usize = 15;
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -36,23 +36,26 @@ fn throughput() {
     let pieces = pieces(&corpus, 100_000);
     let options = TextOptions::default();
     let each = |work: &dyn Fn(&str) -> usize| pieces.iter().map(|piece| work(piece)).sum();
-    report("classic", corpus.len(), || {
-        render(&corpus, Style::Classic, Sources::Keep, &options).len()
-    });
-    report("plain", corpus.len(), || {
-        each(&|piece| render(piece, Style::Plain, Sources::Keep, &options).len())
-    });
-    report("comrak-walk", corpus.len(), || each(&walk));
     let limits = SplitLimits {
         max_bytes: 1500,
         max_parts: 10_000,
     };
-    report("split", corpus.len(), || {
-        split(&corpus, None, &limits, Default::default()).len()
-    });
-    report("page", corpus.len(), || {
-        each(&|piece| page(piece, None).len())
-    });
+    report(
+        corpus.len(),
+        &[
+            ("classic", &|| {
+                render(&corpus, Style::Classic, Sources::Keep, &options).len()
+            }),
+            ("plain", &|| {
+                each(&|piece| render(piece, Style::Plain, Sources::Keep, &options).len())
+            }),
+            ("comrak-walk", &|| each(&walk)),
+            ("split", &|| {
+                split(&corpus, None, &limits, Default::default()).len()
+            }),
+            ("page", &|| each(&|piece| page(piece, None).len())),
+        ],
+    );
 }
 
 fn pieces(text: &str, size: usize) -> Vec<&str> {
@@ -91,14 +94,20 @@ fn walk(text: &str) -> usize {
     out.len()
 }
 
-/// Prints `name MB/s`, from the median of all runs.
-fn report(name: &str, bytes: usize, work: impl Fn() -> usize) {
-    let mut times: Vec<Duration> = (0..RUNS).map(|_| timed(&work)).collect();
-    times.sort_unstable();
-    println!(
-        "{name} {:.1}",
-        bytes as f64 / 1e6 / times[RUNS / 2].as_secs_f64()
-    );
+/// Prints `name MB/s` for each work, from the median of all runs. They take turns, so that what else
+/// the machine does slows all of them alike.
+fn report(bytes: usize, works: &[(&str, &dyn Fn() -> usize)]) {
+    let mut times = vec![Vec::with_capacity(RUNS); works.len()];
+    for _ in 0..RUNS {
+        for ((_, work), times) in works.iter().zip(&mut times) {
+            times.push(timed(work));
+        }
+    }
+    for ((name, _), times) in works.iter().zip(&mut times) {
+        times.sort_unstable();
+        let median = times[RUNS / 2].as_secs_f64();
+        println!("{name} {:.1}", bytes as f64 / 1e6 / median);
+    }
 }
 
 fn timed(work: impl Fn() -> usize) -> Duration {

@@ -47,7 +47,7 @@ pub(super) fn ranges(text: &str) -> Vec<Range<usize>> {
         return ranges;
     }
     let (mut fences, mut start, mut is_inside) = (Fences::default(), 0, false);
-    for line in text.split('\n') {
+    for line in super::lines(text) {
         let end = start + line.len();
         let was_inside = is_inside && fences.open.is_some();
         is_inside = fences.holds(line);
@@ -103,6 +103,7 @@ fn after_item_mark(line: &str) -> Option<&str> {
 }
 
 fn opening(line: &str) -> Option<Fence> {
+    memchr::memchr2(b'`', b'~', line.as_bytes())?;
     let (content, quotes) = content_of(line);
     let mark = *content.as_bytes().first()?;
     if mark != b'`' && mark != b'~' {

@@ -8,7 +8,7 @@ use comrak::{
 };
 
 use super::{html, inline::Inline, layout::Layout, table, writer::Writer};
-use crate::render::{Code, Quotes, TextOptions};
+use crate::render::{Code, Quotes, TextOptions, lines};
 
 /// How deep quotes and lists are shown. What is nested deeper is written at this depth, and the
 /// walk needs no more stack than that.
@@ -191,7 +191,7 @@ impl<'o> Blocks<'o> {
         match mark.map(String::as_str) {
             _ if text.is_empty() => {}
             None | Some("") => self.writer.line(&text),
-            Some(mark) => self.writer.line(&format!("{mark} {text}")),
+            Some(mark) => self.writer.line(&[mark, " ", &text].concat()),
         }
     }
 
@@ -259,12 +259,12 @@ impl<'o> Blocks<'o> {
         self.writer.end_mark();
         let content = code.literal.strip_suffix('\n').unwrap_or(&code.literal);
         if !code.fenced {
-            for line in content.split('\n') {
+            for line in lines(content) {
                 let is_blank = line.trim().is_empty();
                 self.writer.line(&if is_blank {
                     String::new()
                 } else {
-                    format!("    {line}")
+                    ["    ", line].concat()
                 });
             }
             return;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use comrak::{Arena, Node, nodes::NodeValue};
 
 use super::{MAX_BYTES, parser, shield};
-use crate::render::fence;
+use crate::render::{self, fence};
 
 /// What is known of the lines of a text; of a text that holds no code, there are none.
 pub(super) struct CodeLines(Vec<Line>);
@@ -32,7 +32,7 @@ impl CodeLines {
     fn at_first_sight(text: &str, matters: impl Fn(&str) -> bool) -> Option<Self> {
         let mut lines = Vec::new();
         let (mut fences, mut is_html) = (fence::Fences::default(), false);
-        for line in text.split('\n') {
+        for line in render::lines(text) {
             let was_open = fences.is_open();
             let is_code = fences.holds(line);
             is_html = !was_open && !is_blank(line) && (is_html || may_begin_html(line));
@@ -134,8 +134,7 @@ fn is_lasting_html(line: &str) -> bool {
 
 /// Whether a line may open a fence: not where words stand before it, but for a footnote's label.
 fn may_be_fence(line: &str) -> bool {
-    let fences = ["```", "~~~"].map(|mark| line.find(mark));
-    let Some(at) = fences.into_iter().flatten().min() else {
+    let Some(at) = first_fence(line) else {
         return false;
     };
     let before = line[..at].trim_start();
@@ -143,7 +142,12 @@ fn may_be_fence(line: &str) -> bool {
 }
 
 fn has_fence(text: &str) -> bool {
-    text.contains("```") || text.contains("~~~")
+    first_fence(text).is_some()
+}
+
+fn first_fence(text: &str) -> Option<usize> {
+    let is_fence = |&at: &usize| text[at..].starts_with("```") || text[at..].starts_with("~~~");
+    memchr::memchr2_iter(b'`', b'~', text.as_bytes()).find(is_fence)
 }
 
 /// How many bytes of indentation stand before the content of what the block is in.

@@ -14,6 +14,9 @@ use crate::render::{Links, TextOptions};
 /// A `<br>` until the lines are made: unlike other line ends, two of them leave a blank line.
 pub(super) const HARD_BREAK: char = '\u{FDE0}';
 
+/// Room for most paragraphs and items.
+const USUAL_BYTES: usize = 256;
+
 /// Inline text while it is written.
 pub(super) struct Inline<'o> {
     options: &'o TextOptions,
@@ -29,10 +32,10 @@ pub(super) struct Inline<'o> {
 
 impl<'o> Inline<'o> {
     pub(super) fn new(options: &'o TextOptions) -> Self {
-        let (out, literal, raised, links) = Default::default();
+        let (literal, raised, links) = Default::default();
         Self {
             options,
-            out,
+            out: String::with_capacity(USUAL_BYTES),
             literal,
             raised,
             links,

@@ -2,6 +2,8 @@
 
 use comrak::Node;
 
+use crate::render::lines;
+
 /// The lines of the source, and for each how many quote marks it consists of, if of nothing else.
 pub(super) struct Layout<'s>(Vec<(&'s str, Option<usize>)>);
 
@@ -18,8 +20,7 @@ impl<'s> Layout<'s> {
             }
             Some(marks)
         };
-        let lines = source.split('\n');
-        Self(lines.map(|line| (line, marks_of(line))).collect())
+        Self(lines(source).map(|line| (line, marks_of(line))).collect())
     }
 
     /// What of the node's last line follows the node.

@@ -1,18 +1,21 @@
 //! The lines of a finished run of text.
 
 use super::inline::HARD_BREAK;
+use crate::render::lines;
 
 /// Trims every line on both sides and drops those that lost all their words.
 ///
 /// A blank line stays only where `<br>` asks for it, and never two in a row.
 pub(super) fn tidy(text: String) -> String {
-    let is_tidy = |line: &str| !line.is_empty() && line.trim().len() == line.len();
-    if !text.contains(HARD_BREAK) && text.split('\n').all(is_tidy) {
+    let blank = char::is_whitespace;
+    let is_tidy =
+        |line: &str| !(line.is_empty() || line.starts_with(blank) || line.ends_with(blank));
+    if !text.contains(HARD_BREAK) && lines(&text).all(is_tidy) {
         return text;
     }
     let mut out = String::with_capacity(text.len());
     let mut has_break = false;
-    for line in text.split('\n') {
+    for line in lines(&text) {
         let line = line.trim();
         // A break at the end of a line and one at the start of the next are two.
         let is_second = has_break && line.starts_with(HARD_BREAK);

@@ -67,10 +67,20 @@ pub(in crate::render) fn shield(text: &str) -> String {
 
 /// The text with every shielded character back in its place.
 pub(in crate::render) fn unshield(text: &str) -> Cow<'_, str> {
-    if memchr::memmem::find(text.as_bytes(), &LEAD).is_none() {
+    let mut leads = memchr::memmem::find_iter(text.as_bytes(), &LEAD).peekable();
+    if leads.peek().is_none() {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().map(unshield_char).collect())
+    let mut out = String::with_capacity(text.len());
+    let mut kept = 0;
+    for at in leads {
+        let end = at + ESCAPE.len_utf8();
+        out.push_str(&text[kept..at]);
+        out.extend(text[at..end].chars().map(unshield_char));
+        kept = end;
+    }
+    out.push_str(&text[kept..]);
+    Cow::Owned(out)
 }
 
 /// As [`unshield`], for text where escapes have done their work.

@@ -3,8 +3,10 @@
 
 use std::{borrow::Cow, cell::LazyCell};
 
+use memchr::memmem;
+
 use super::{code::CodeLines, thinking};
-use crate::render::{Sources, fence};
+use crate::render::{Sources, fence, lines};
 
 /// The line that the list of search results begins with.
 const TRAILER: &str = "搜索结果来自：";
@@ -19,11 +21,13 @@ pub(super) fn clean(markdown: &str, sources: Sources) -> String {
 
 /// CRLF, CR, U+2028 and U+2029 to LF.
 fn unify_line_ends(text: &str) -> Cow<'_, str> {
-    let other = ['\r', '\u{2028}', '\u{2029}'];
-    if !text.contains(other) {
-        return Cow::Borrowed(text);
+    let mut text = Cow::Borrowed(text);
+    for end in ["\r\n", "\r", "\u{2028}", "\u{2029}"] {
+        if memmem::find(text.as_bytes(), end.as_bytes()).is_some() {
+            text = Cow::Owned(text.replace(end, "\n"));
+        }
     }
-    Cow::Owned(text.replace("\r\n", "\n").replace(other, "\n"))
+    text
 }
 
 /// Drops search lists, and writes headings and breaks as a parser wants them.
@@ -32,58 +36,61 @@ fn clean_lines(text: &str, sources: Sources) -> String {
     // Which lines are code is found out for the first line that would be changed: few texts have one.
     let code = LazyCell::new(|| CodeLines::of(text, may_change));
     let (mut cuts, mut is_blank_so_far) = (sources == Sources::Cut, true);
-    let mut lines = text.split_inclusive('\n').enumerate().peekable();
+    let mut lines = lines(text).enumerate().peekable();
     while let Some((i, line)) = lines.next() {
-        let content = line.trim_end_matches('\n');
-        if !may_change(content) {
-            out.push_str(line);
-            is_blank_so_far &= content.trim().is_empty();
+        let end = if lines.peek().is_some() { "\n" } else { "" };
+        if !may_change(line) {
+            out.extend([line, end]);
+            is_blank_so_far = is_blank_so_far && line.trim().is_empty();
             continue;
         }
         if code.holds(i) {
-            out.push_str(line);
+            out.extend([line, end]);
             is_blank_so_far = false;
             continue;
         }
         // A parser takes U+3000 alone for a word.
-        if content.trim().is_empty() {
-            out.push('\n');
+        if line.trim().is_empty() {
+            out.push_str(end);
             continue;
         }
-        if cuts && content == TRAILER && line.ends_with('\n') {
+        if cuts && line == TRAILER && !end.is_empty() {
             if !is_blank_so_far {
                 break;
             }
             // Nothing but sources: they are the answer.
             cuts = false;
         }
-        if cuts && is_search_result(content) {
+        if cuts && is_search_result(line) {
             continue;
         }
         is_blank_so_far = false;
         let indent = line.len() - line.trim_start_matches(' ').len();
         match gap_of_heading(line) {
             Some(at) if code.allows_heading(i, indent) => {
-                out.extend([&line[..at], " ", &line[at..]]);
+                out.extend([&line[..at], " ", &line[at..], end]);
             }
-            _ => out.push_str(line),
+            _ => out.extend([line, end]),
         }
         let is_next_blank = lines.peek().is_none_or(|(_, next)| next.trim().is_empty());
-        if is_break_alone(content) && !is_next_blank {
+        if is_break_alone(line) && !is_next_blank {
             out.push('\n');
         }
     }
     out
 }
 
-/// True for a line that is not written as it is, unless it is code.
+/// True for a line that is not written as it is, unless it is code. Its first character tells of
+/// most that they are.
 fn may_change(line: &str) -> bool {
-    let is_odd_blank = !line.is_ascii() && line.trim().is_empty();
-    is_odd_blank
-        || line == TRAILER
-        || is_search_result(line)
-        || gap_of_heading(line).is_some()
-        || is_break_alone(line)
+    match line.trim_start().chars().next() {
+        None => !line.is_ascii(),
+        Some('搜') => line == TRAILER,
+        Some('【') => is_search_result(line),
+        Some('<') => is_break_alone(line),
+        Some('#' | '>' | '▎' | '-' | '*' | '+' | '0'..='9') => gap_of_heading(line).is_some(),
+        Some(_) => false,
+    }
 }
 
 /// True for a whole line `【检索 N】 [title](url)`.

@@ -1,5 +1,7 @@
 //! What a model wrote for itself before its answer.
 
+use memchr::memmem;
+
 use super::code::CodeLines;
 
 /// The text without its thinking.
@@ -60,8 +62,8 @@ fn begin(text: &str) -> Begin<'_> {
 
 /// After a closing tag that nothing before it opened, unless it stands in code.
 fn cut_orphan(text: &str) -> Option<&str> {
-    let (before, after) = text.split_once("</think")?;
-    let (_, after) = name_end(after)?;
+    let (before, after) = text.split_at(memmem::find(text.as_bytes(), b"</think")?);
+    let (_, after) = name_end(&after["</think".len()..])?;
     let is_orphan = !before.contains("<think>") && !before.contains("<thinking>");
     (is_orphan && !ends_in_code(before)).then_some(after)
 }

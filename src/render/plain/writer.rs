@@ -1,5 +1,7 @@
 //! Lines on their way out, each behind the bars and indentation of what it is in.
 
+use crate::render::lines;
+
 /// The bar of a quote. Nested bars stand side by side.
 const BAR: &str = "▎ ";
 /// What each level of a list adds before its lines.
@@ -52,7 +54,7 @@ impl Writer {
 
     /// Writes each line of a text.
     pub(super) fn lines(&mut self, text: &str) {
-        for line in text.split('\n') {
+        for line in lines(text) {
             self.line(line);
         }
     }
