@@ -95,12 +95,21 @@ async fn beat(
     renew(tx, owner, lease_until).await
 }
 
+pub(super) const RENEW: [&str; 2] = [
+    concat!(
+        "update run set lease_until = $1 where ",
+        live!(run),
+        " and state <> 'planned' and lease_owner = $2"
+    ),
+    concat!(
+        "update delivery set lease_until = $1 where ",
+        live!(delivery),
+        " and state = 'sending' and lease_owner = $2"
+    ),
+];
+
 async fn renew(tx: &mut SqliteConnection, owner: &str, lease_until: Timestamp) -> sqlx::Result<()> {
-    for sql in [
-        "update run set lease_until = $1
-         where lease_owner = $2 and state in ('claimed', 'asking')",
-        "update delivery set lease_until = $1 where lease_owner = $2 and state = 'sending'",
-    ] {
+    for sql in RENEW {
         sqlx::query(sql)
             .bind(to_ms(lease_until))
             .bind(owner)

@@ -94,11 +94,14 @@ impl Owed {
 /// go out in order.
 macro_rules! sendable {
     () => {
-        "delivery.state = 'owed' and not exists (
-             select 1 from delivery before
-             where before.target = delivery.target and before.run_id = delivery.run_id
-                 and before.kind = delivery.kind and before.turn < delivery.turn
-                 and before.state in ('owed', 'sending'))"
+        concat!(
+            live!(delivery),
+            " and delivery.state = 'owed' and not exists (
+                 select 1 from delivery before
+                 where before.target = delivery.target and before.run_id = delivery.run_id
+                     and before.kind = delivery.kind and before.turn < delivery.turn
+                     and before.state in ('owed', 'sending'))"
+        )
     };
 }
 
@@ -138,6 +141,9 @@ const NEXT_BY_TARGET: &str = concat!(
     in_turn!(),
     " group by target"
 );
+
+#[cfg(test)]
+pub(super) const QUERIES: [&str; 2] = [CLAIM, NEXT_BY_TARGET];
 
 /// Who claims, and what.
 #[derive(Clone, Copy, Debug)]

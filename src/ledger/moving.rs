@@ -51,13 +51,16 @@ pub enum HandedOver {
 }
 
 /// An answer of which a part is under way waits until that is over.
-const OWED: &str = "
-    select run_id, job, scheduled_at, trigger from run where run_id in (
-        select run_id from delivery where target = $1 and kind = 'answer' and state = 'owed')
+const OWED: &str = concat!(
+    "select run_id, job, scheduled_at, trigger from run where run_id in (
+        select run_id from delivery where target = $1 and kind = 'answer' and state = 'owed' and ",
+    live!(delivery),
+    ")
     and not exists (
         select 1 from delivery d where d.run_id = run.run_id and d.target = $1
             and d.kind = 'answer' and d.state = 'sending')
-    order by run_id";
+    order by run_id"
+);
 
 const MOVE: &str = "
     update delivery set state = 'moved', error = $4, fence = fence + 1, next_at = $3

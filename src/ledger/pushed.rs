@@ -322,15 +322,19 @@ async fn set_next(tx: &mut SqliteConnection, owed: &Owed, at: i64) -> sqlx::Resu
     Ok(())
 }
 
+const HOLD_TARGET: &str = concat!(
+    "update delivery set next_at = $2 where ",
+    live!(delivery),
+    " and state = 'owed' and target = $1 and next_at < $2"
+);
+
 /// What is owed to a target waits together, so that it goes out in order.
 async fn hold_target(tx: &mut SqliteConnection, target: &str, at: i64) -> sqlx::Result<()> {
-    sqlx::query(
-        "update delivery set next_at = $2 where target = $1 and state = 'owed' and next_at < $2",
-    )
-    .bind(target)
-    .bind(at)
-    .execute(&mut *tx)
-    .await?;
+    sqlx::query(HOLD_TARGET)
+        .bind(target)
+        .bind(at)
+        .execute(&mut *tx)
+        .await?;
     Ok(())
 }
 

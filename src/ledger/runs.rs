@@ -94,6 +94,24 @@ const IS_DUE: &str = concat!(
 
 const NEXT_CLAIMABLE: &str = concat!("select min(next_attempt_at) from run where ", claimable!());
 
+const HELD: &str = concat!(
+    "select run_id, fence from run where ",
+    live!(run),
+    " and state <> 'planned' and lease_owner = $1"
+);
+
+#[cfg(test)]
+pub(super) const QUERIES: [&str; 8] = [
+    CLAIM,
+    IS_DUE,
+    NEXT_CLAIMABLE,
+    HELD,
+    TAKE_UP[0],
+    TAKE_UP[1],
+    TAKE_UP[2],
+    TAKE_UP[3],
+];
+
 impl Ledger {
     /// Claims up to `free` runs that are due, the oldest first. Durable when it returns.
     ///
@@ -161,14 +179,11 @@ impl Ledger {
     /// # Errors
     /// The ledger could not be read.
     pub async fn held(&self, owner: &str) -> Result<Vec<(RunId, i64)>> {
-        sqlx::query_as(
-            "select run_id, fence from run
-             where state in ('claimed', 'asking') and lease_owner = $1",
-        )
-        .bind(owner)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|error| self.error(error))
+        sqlx::query_as(HELD)
+            .bind(owner)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
     }
 
     /// Takes up what other owners left: all of it when they are known to be dead, else what has
@@ -292,21 +307,45 @@ pub(super) async fn start_attempt(
     .await
 }
 
+/// Its owner is dead, or its lease is over.
+macro_rules! dead {
+    () => {
+        "lease_owner <> $1 and (lease_until <= $2 or lease_owner like $3)"
+    };
+}
+
 const TAKE_UP: [&str; 4] = [
+    concat!(
     "update attempt set outcome = 'lost', finished_at = $2, error = 'the process ended meanwhile'
      where outcome = 'asking' and run_id in (
-         select run_id from run where state = 'asking' and lease_owner <> $1
-             and (lease_until <= $2 or lease_owner like $3))",
-    "update delivery_attempt set outcome = 'unknown', finished_at = $2,
+         select run_id from run where ",
+        live!(run),
+        " and state = 'asking' and ",
+        dead!(),
+        ")"
+    ),
+    concat!(
+        "update delivery_attempt set outcome = 'unknown', finished_at = $2,
          error = 'the process ended meanwhile'
      where outcome = 'sending' and delivery_id in (
-         select delivery_id from delivery where state = 'sending' and lease_owner <> $1
-             and (lease_until <= $2 or lease_owner like $3))",
-    "update run set state = 'planned', next_attempt_at = $2, fence = fence + 1
-     where state in ('claimed', 'asking') and lease_owner <> $1
-         and (lease_until <= $2 or lease_owner like $3)",
-    "update delivery set state = 'owed', next_at = $2, fence = fence + 1
-     where state = 'sending' and lease_owner <> $1 and (lease_until <= $2 or lease_owner like $3)",
+         select delivery_id from delivery where ",
+        live!(delivery),
+        " and state = 'sending' and ",
+        dead!(),
+        ")"
+    ),
+    concat!(
+        "update run set state = 'planned', next_attempt_at = $2, fence = fence + 1 where ",
+        live!(run),
+        " and state <> 'planned' and ",
+        dead!()
+    ),
+    concat!(
+        "update delivery set state = 'owed', next_at = $2, fence = fence + 1 where ",
+        live!(delivery),
+        " and state = 'sending' and ",
+        dead!()
+    ),
 ];
 
 async fn take_up(
