@@ -1,6 +1,7 @@
 """What the subjects share: how much is measured, with which programs, and where figures go."""
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ class Plan:
     """How much is measured."""
 
     once_rounds: int
+    burst_jobs: tuple[int, ...]
     burst_rounds: int
     peer_rounds: int
     idle_rounds: int
@@ -24,34 +26,36 @@ class Plan:
     pipeline_runs: int
     in_flight: tuple[int, ...]
     crash_rounds: int
-    has_image: bool
+    peer_crash_rounds: int
 
 
 FULL = Plan(
     once_rounds=50,
-    burst_rounds=5,
-    peer_rounds=3,
-    idle_rounds=5,
-    idle_s=30,
+    burst_jobs=(100, 1_000, 10_000),
+    burst_rounds=3,
+    peer_rounds=2,
+    idle_rounds=3,
+    idle_s=6,
     idle_jobs=(10, 1_000, 10_000, 100_000),
     reload_rounds=9,
     pipeline_runs=4_000,
     in_flight=(1, 4, 16, 64, 256, 1_000),
-    crash_rounds=1_000,
-    has_image=True,
+    crash_rounds=400,
+    peer_crash_rounds=80,
 )
 QUICK = Plan(
     once_rounds=20,
+    burst_jobs=(1_000,),
     burst_rounds=1,
     peer_rounds=1,
     idle_rounds=1,
-    idle_s=3,
+    idle_s=2,
     idle_jobs=(10, 10_000),
     reload_rounds=3,
     pipeline_runs=1_000,
     in_flight=(1, 64, 1_000),
     crash_rounds=20,
-    has_image=False,
+    peer_crash_rounds=20,
 )
 
 
@@ -72,8 +76,13 @@ class Bench:
     programs: Programs
     peers: peers.Peers
     report: Report
+    # Whether the image's binary is built and weighed too.
+    has_image: bool = False
+
+
+BEGAN = time.monotonic()
 
 
 def say(what: str) -> None:
     """Tells the person who waits."""
-    print(f"bench: {what}", file=sys.stderr, flush=True)
+    print(f"bench: {what} ({time.monotonic() - BEGAN:.0f} s)", file=sys.stderr, flush=True)

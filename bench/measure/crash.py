@@ -129,20 +129,20 @@ def _audit(program: Path, folder: Path) -> None:
 
 def report(bench: Bench) -> None:
     """Writes the section on crashes."""
-    rounds = bench.plan.crash_rounds
+    rounds, peer_rounds = bench.plan.crash_rounds, bench.plan.peer_crash_rounds
     say(f"crash, {rounds:,} rounds")
     rows = [_row("promptcron", own := measure(bench.programs, rounds))]
     if peer := bench.peers.stored:
-        say(f"crash, {rounds:,} rounds of {peer.name}")
-        rows.append(_row(peer.name, measure_peer(peer, bench.programs.server, rounds)))
+        say(f"crash, {peer_rounds:,} rounds of {peer.name}")
+        rows.append(_row(peer.name, measure_peer(peer, bench.programs.server, peer_rounds)))
     bench.report.section(
         "Crash",
-        f"{rounds:,} times kill -9, each within {LIFE_S} s of being ready, while one-shot jobs are "
+        f"Again and again kill -9, each within {LIFE_S} s of being ready, while one-shot jobs are "
         "due and caught up; then all that is owed is waited for. Lost: the push never came. "
         "Doubled: copies beyond the first, of which those with the same `sequence_id` replace the "
         "first on the phone. promptcron asks an AI before it pushes; APScheduler's job is the push alone. "
         "`promptcron audit` finds nothing wrong afterwards.",
-        ["", "jobs", "lost", "doubled", "of these replaced on the phone"],
+        ["", "crashes", "jobs", "lost", "doubled", "of these replaced on the phone"],
         rows,
     )
     bench.report.aim(f"lost in {rounds:,} crashes", 0, own.lost, "pushes")
@@ -151,4 +151,4 @@ def report(bench: Bench) -> None:
 
 
 def _row(who: str, got: Crashes) -> list[str]:
-    return [who, f"{got.jobs:,}", f"{got.lost:,}", f"{got.doubled:,}", f"{got.replaced:,}"]
+    return [who, f"{got.rounds:,}", f"{got.jobs:,}", f"{got.lost:,}", f"{got.doubled:,}", f"{got.replaced:,}"]

@@ -110,7 +110,7 @@ def _peer_round(peer: Peer, jobs: int) -> list[float]:
 def report(bench: Bench) -> None:
     """Writes the sections on lateness and on the whole way."""
     rows, ahead = [], []
-    for jobs in (100, 1_000, 10_000):
+    for jobs in bench.plan.burst_jobs:
         say(f"lateness, {jobs:,} jobs")
         rounds = bench.plan.burst_rounds
         own = measure(bench.programs.promptcron, bench.programs.server, jobs, rounds)

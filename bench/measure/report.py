@@ -22,6 +22,10 @@ class Report:
         met = "met" if got <= most else "**not met**"
         self.aims.append([what, f"at most {most:g} {unit}", f"{number(got)} {unit}", met])
 
+    def aim_unmeasured(self, what: str, most: float, unit: str, how: str) -> None:
+        """One that this run did not measure, and what would."""
+        self.aims.append([what, f"at most {most:g} {unit}", "not measured", how])
+
     def aim_at_least(self, what: str, least: float, got: float, unit: str) -> None:
         """One figure against the least that it may be."""
         met = "met" if got >= least else "**not met**"
