@@ -28,6 +28,9 @@ pub(super) async fn pause(
     job: &str,
     until: Option<Timestamp>,
 ) -> Result<(), Refusal> {
+    if shared.facts().config.job(job).is_none() {
+        return Err(no_job(job));
+    }
     let now = shared.now();
     if until.is_some_and(|until| until <= now) {
         return Err(Refusal::wrong("until is in the past: name a later instant"));

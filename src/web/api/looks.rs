@@ -53,6 +53,7 @@ pub(super) struct JobsWanted {
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// How many to pass over first.
+    #[param(maximum = 1_000_000)]
     offset: Option<usize>,
 }
 
@@ -64,14 +65,15 @@ pub(super) async fn jobs(
     State(shared): State<Shared>,
     With(wanted): With<JobsWanted>,
 ) -> Result<Json<Jobs>, Refusal> {
+    const FARTHEST: usize = 1_000_000;
     let limit = bounded(wanted.limit, 100)?;
+    let offset = wanted.offset.unwrap_or(0);
+    if offset > FARTHEST {
+        return Err(Refusal::wrong(format!("offset is at most {FARTHEST}")));
+    }
     let config = shared.facts().config;
     let pauses = shared.handle.records.pauses().await?;
-    let jobs = config
-        .jobs
-        .iter()
-        .skip(wanted.offset.unwrap_or(0))
-        .take(limit);
+    let jobs = config.jobs.iter().skip(offset).take(limit);
     Ok(Json(Jobs {
         total: config.jobs.len(),
         jobs: jobs

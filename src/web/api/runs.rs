@@ -39,8 +39,12 @@ pub(super) async fn runs(
 
 fn read_before(text: &str) -> Result<Before, Refusal> {
     let (at, run) = text.rsplit_once('-').unwrap_or_default();
-    match (at.parse(), run.parse()) {
-        (Ok(scheduled_at), Ok(run_id)) => Ok(Before {
+    let digits = |text: &str| {
+        let is_number = (1..=18).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse::<i64>().ok().filter(|_| is_number)
+    };
+    match (digits(at), digits(run)) {
+        (Some(scheduled_at), Some(run_id)) => Ok(Before {
             scheduled_at,
             run_id,
         }),

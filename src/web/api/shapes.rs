@@ -176,6 +176,7 @@ pub(super) struct RunsWanted {
     #[param(minimum = 1, maximum = 500)]
     pub(super) limit: Option<u32>,
     /// Those before this one: what the last reply said.
+    #[param(pattern = r"^[0-9]{1,18}-[0-9]{1,18}$")]
     pub(super) before: Option<String>,
 }
 
