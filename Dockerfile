@@ -9,25 +9,23 @@ WORKDIR /src
 # crt-static: without --target the flag would also reach procedural macros, which cannot be static.
 RUN rustc -vV | sed -n 's/^host: //p' > /triple
 ENV RUSTFLAGS="-C target-feature=+crt-static"
-# Only for a quick trial build such as .ci/docker's; unset they leave Cargo.toml's profile alone.
-ARG CARGO_PROFILE_RELEASE_OPT_LEVEL
-ARG CARGO_PROFILE_RELEASE_LTO
-ARG CARGO_PROFILE_RELEASE_CODEGEN_UNITS
+# Another one of Cargo.toml's for a quick trial build such as .ci/docker's.
+ARG PROFILE=release
 
 # Dependencies in a layer of their own: a change of src does not build them again.
 COPY Cargo.toml Cargo.lock ./
 # Tests, examples and benches stay outside: the manifest must not look for them.
 RUN sed -i '/^\[\[/,/^$/d' Cargo.toml \
     && mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
-    && cargo build --release --locked --target "$(cat /triple)" \
+    && cargo build --profile "$PROFILE" --locked --target "$(cat /triple)" \
     && rm -r src
 
 COPY . .
 # The stand-ins above are newer than the sources that were checked out before.
 RUN sed -i '/^\[\[/,/^$/d' Cargo.toml \
     && find src -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --target "$(cat /triple)" \
-    && install -D "target/$(cat /triple)/release/promptcron" /root-fs/usr/bin/promptcron
+    && cargo build --profile "$PROFILE" --locked --target "$(cat /triple)" \
+    && install -D "target/$(cat /triple)/$PROFILE/promptcron" /root-fs/usr/bin/promptcron
 
 # What an empty image lacks: certificates, the order of name lookups, a name for the user, a folder
 # for the ledger that this user owns (a new volume takes the owner over), and one for `demo`.
@@ -47,6 +45,9 @@ ENV PATH=/usr/bin STATE_DIRECTORY=/data
 WORKDIR /data
 VOLUME /data
 USER 65532:65532
+# The default, and named all the same: where it is not, Docker takes a HUP for a stop, and does not
+# start a container anew that crashes after a reload.
+STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=60s --timeout=5s --start-period=10s --retries=3 CMD ["promptcron", "health"]
 ENTRYPOINT ["promptcron"]
 CMD ["run"]
