@@ -19,6 +19,7 @@ mod fixture;
 mod gate;
 mod heartbeat;
 mod housekeeping;
+mod left_behind;
 mod links;
 mod messages;
 mod notices;

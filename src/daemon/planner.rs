@@ -10,7 +10,7 @@ use crate::{
     config::{Job, Overlap},
     ledger::{JobState, NewOccurrence, NewRange, Planning},
     model::{JobName, RunState, Timestamp},
-    schedule::{self, Misfires, Missed, Span},
+    schedule::{self, Misfires, Missed, Schedule, Span},
 };
 
 /// The jobs that are due some day, soonest first.
@@ -112,8 +112,10 @@ impl Planner {
             let name = entry.job.name.as_str();
             let cursor = match pauses.get(name) {
                 None => entry.cursor,
-                Some(pause) => match after_pause(entry, pause, now, &mut planning) {
-                    Some(cursor) => cursor,
+                Some(pause) => match pause.paused_until.filter(|until| *until <= now) {
+                    Some(until) => {
+                        end_pause(name, &entry.job.schedule, pause, until, &mut planning)
+                    }
                     // Still paused: its instants are written as one record when it is over.
                     None => continue,
                 },
@@ -196,35 +198,32 @@ fn plan_job(job: &Job, cursor: Timestamp, now: Timestamp, planning: &mut Plannin
         }));
 }
 
-/// Writes the records of a pause that is over and tells from where planning goes on; None while
-/// it lasts.
-fn after_pause(
-    entry: &Entry,
+/// Writes the records of a pause that ends at `until`, and tells from where planning goes on.
+pub(super) fn end_pause(
+    job: &str,
+    schedule: &Schedule,
     pause: &JobState,
-    now: Timestamp,
+    until: Timestamp,
     planning: &mut Planning,
-) -> Option<Timestamp> {
-    let until = pause.paused_until.filter(|until| *until <= now)?;
-    let job = &entry.job;
-    let name = job.name.as_str();
+) -> Timestamp {
     let began = pause
         .paused_at
         .unwrap_or(until)
-        .clamp(entry.cursor, until.max(entry.cursor));
+        .clamp(pause.cursor, until.max(pause.cursor));
     // What was missed before it was paused is not run after it.
-    if let Some(span) = schedule::pass_over(&job.schedule, entry.cursor, began) {
-        planning.ranges.push(missed(name, Missed::Window, span));
+    if let Some(span) = schedule::pass_over(schedule, pause.cursor, began) {
+        planning.ranges.push(missed(job, Missed::Window, span));
     }
-    if let Some(span) = schedule::pass_over(&job.schedule, began, until) {
+    if let Some(span) = schedule::pass_over(schedule, began, until) {
         planning
             .ranges
-            .push(range(name, RunState::Skipped, "paused", span));
+            .push(range(job, RunState::Skipped, "paused", span));
     }
-    planning.unpaused.push(name.to_owned());
-    Some(until.max(entry.cursor))
+    planning.unpaused.push(job.to_owned());
+    until.max(pause.cursor)
 }
 
-fn missed(job: &str, reason: Missed, span: Span) -> NewRange {
+pub(super) fn missed(job: &str, reason: Missed, span: Span) -> NewRange {
     let reason = match reason {
         Missed::Window => "window",
         Missed::Superseded => "superseded",

@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::{
-    deliver::shown, engine::Engine, planner::Planner, reload::Changeover, settle, systemd,
+    deliver::shown, engine::Engine, left_behind, planner::Planner, reload::Changeover, settle,
+    systemd,
 };
 use crate::{
     config::Config,
     ledger::{Beat, Cut, Planning, ScheduledJob, Skipped},
     model::{RunState, Timestamp, from_ms},
-    schedule,
+    schedule::{self, Schedule},
 };
 
 /// Steps below this are drift that time servers correct all the time.
@@ -56,6 +57,7 @@ async fn sync(engine: &Engine, config: &Config, now: Timestamp) -> anyhow::Resul
             schedule,
         })
         .collect();
+    left_behind::record(engine, &jobs, now).await?;
     let states = engine
         .persist(|| engine.ledger.sync_jobs(&jobs, now))
         .await?;
@@ -178,7 +180,8 @@ async fn plan(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow:
         return Ok(());
     }
     let mut planning = planner.plan(&due, &pauses, now);
-    leave_out_recorded(engine, planner, &mut planning).await?;
+    let schedule_of = |job: &str| planner.job(job).map(|job| &job.schedule);
+    leave_out_recorded(engine, schedule_of, &mut planning).await?;
     let written = engine
         .persist(|| engine.ledger.plan(&planning, now))
         .await?;
@@ -199,7 +202,7 @@ async fn plan(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow:
 }
 
 /// What does not run is said as what runs is: one line each.
-fn tell_passed_over(planning: &Planning, skipped: &[Skipped]) {
+pub(super) fn tell_passed_over(planning: &Planning, skipped: &[Skipped]) {
     for Skipped { job, scheduled_at } in skipped {
         let scheduled_at = shown(from_ms(*scheduled_at));
         info!(job, scheduled_at, reason = "overlap", "skipped");
@@ -216,9 +219,9 @@ fn tell_passed_over(planning: &Planning, skipped: &[Skipped]) {
 
 /// A record of many instants must not cover one that has a row of its own, left by a clock that
 /// was ahead: the record is written around it.
-async fn leave_out_recorded(
+pub(super) async fn leave_out_recorded<'a>(
     engine: &Engine,
-    planner: &Planner,
+    schedule_of: impl Fn(&str) -> Option<&'a Schedule>,
     planning: &mut Planning,
 ) -> anyhow::Result<()> {
     let mut ranges = Vec::new();
@@ -227,7 +230,7 @@ async fn leave_out_recorded(
             .ledger
             .recorded(&range.job, range.from, range.until)
             .await?;
-        let Some(job) = planner.job(&range.job).filter(|_| !recorded.is_empty()) else {
+        let Some(schedule) = schedule_of(&range.job).filter(|_| !recorded.is_empty()) else {
             ranges.push(range);
             continue;
         };
@@ -236,9 +239,7 @@ async fn leave_out_recorded(
             .into_iter()
             .chain([range.until + TimeDelta::seconds(1)])
         {
-            if let Some(span) =
-                schedule::pass_over(&job.schedule, after, edge - TimeDelta::seconds(1))
-            {
+            if let Some(span) = schedule::pass_over(schedule, after, edge - TimeDelta::seconds(1)) {
                 let mut part = range.clone();
                 (part.from, part.until, part.instants) = (span.from, span.until, span.count);
                 ranges.push(part);

@@ -79,6 +79,26 @@ impl Ledger {
         self.finish(tx, done).await
     }
 
+    /// The jobs that the last config had enabled: each with its schedule as text, and where planning stands.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn scheduled(&self) -> Result<Vec<(String, String, JobState)>> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "select job.job, cursor_at, paused_at, paused_until, removed_at, revision.schedule
+             from job join revision on revision.job = job.job and revision.until_at is null
+             where removed_at is null",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))?;
+        let scheduled = |row: Row| {
+            let state = row.state();
+            Some((row.job, row.schedule?, state))
+        };
+        Ok(rows.into_iter().filter_map(scheduled).collect())
+    }
+
     /// Pauses a job until an instant, or until it is resumed. What is planned of it by then and was not begun, because its
     /// jitter or another run kept it waiting, is skipped too. False: no such job.
     ///
