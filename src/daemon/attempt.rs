@@ -115,9 +115,12 @@ pub(super) fn is_fenced(error: &anyhow::Error) -> bool {
         .is_some_and(LedgerError::is_fenced)
 }
 
-/// Whether an earlier attempt got a failure for its answer: one that was cut off repeats nothing.
-fn has_failed(attempts: &[AttemptRow]) -> bool {
-    attempts.iter().any(|attempt| attempt.outcome == "failed")
+/// Whether the last attempt that failed did so in these words of the service; one that was cut off repeats nothing.
+fn repeats(attempts: &[AttemptRow], words: &str) -> bool {
+    let has_failed = |attempt: &&AttemptRow| attempt.outcome == "failed";
+    let last = attempts.iter().rfind(has_failed);
+    let error = last.and_then(|last| last.error.as_deref());
+    error.is_some_and(|error| error.contains(words))
 }
 
 impl Running<'_> {
@@ -294,7 +297,7 @@ impl Running<'_> {
         let next_attempt_at = match error.next_step() {
             Next::GiveUp => None,
             _ if engine.tries_once => None,
-            _ if error.is_final_when_repeated() && has_failed(&attempts) => None,
+            _ if error.is_final_when_repeated() && repeats(&attempts, error.words()) => None,
             Next::NextAttempt | Next::AnotherToken => self.next_attempt(&attempts, &error),
         };
         let failure = Failure {
@@ -423,7 +426,7 @@ impl Running<'_> {
 mod tests {
     use super::*;
 
-    fn attempt(outcome: &str) -> AttemptRow {
+    fn attempt(outcome: &str, error: Option<&str>) -> AttemptRow {
         AttemptRow {
             number: 1,
             started_at: 0,
@@ -431,14 +434,25 @@ mod tests {
             outcome: outcome.to_owned(),
             ai: "kimi".to_owned(),
             token_label: None,
-            error: None,
+            error: error.map(str::to_owned),
         }
     }
 
     #[test]
-    fn an_attempt_that_was_cut_off_is_no_earlier_failure() {
-        let cut = ["interrupted", "lost", "asking"].map(attempt);
-        assert!(!has_failed(&cut));
-        assert!(has_failed(&[attempt("failed"), attempt("asking")]));
+    fn only_the_same_refusal_of_the_last_attempt_is_repeated() {
+        let now = attempt("asking", None);
+        let cut = attempt("lost", Some("the process ended meanwhile"));
+        let down = attempt("failed", Some("ai.kimi (http://ai/v1): cannot connect — …"));
+        let stopped = attempt("failed", Some("ai.kimi (http://ai/v1): [不合规] — …"));
+        for (attempts, expected) in [
+            (vec![now.clone()], false),
+            (vec![cut.clone(), now.clone()], false),
+            (vec![down.clone(), now.clone()], false),
+            (vec![stopped.clone(), now.clone()], true),
+            (vec![stopped.clone(), cut, now.clone()], true),
+            (vec![stopped, down, now], false),
+        ] {
+            assert_eq!(repeats(&attempts, "[不合规]"), expected, "{attempts:?}");
+        }
     }
 }
