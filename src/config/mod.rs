@@ -27,6 +27,7 @@ mod ledger;
 mod limits;
 mod literal;
 mod locate;
+mod lookalike;
 mod network;
 mod notification;
 mod ntfy;

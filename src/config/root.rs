@@ -16,7 +16,7 @@ use super::{
     heartbeat,
     item::Item,
     job::Jobs,
-    keys, ledger, ntfy,
+    keys, ledger, lookalike, ntfy,
     reading::Reading,
     section::Section,
     targets::Targets,
@@ -73,7 +73,11 @@ fn syntax(reading: &Reading<'_>, why: &toml::de::Error) -> Errors {
                 .map_or("this key", |span| reading.source.text(span));
             format!("{key} is there already; keep one of the two")
         }
-        message => format!("not TOML: {message}; see https://toml.io for the syntax"),
+        message => {
+            let hint = lookalike::hint(reading.source.line(at));
+            let hint = hint.unwrap_or_else(|| "see https://toml.io for the syntax".to_owned());
+            format!("not TOML: {message}; {hint}")
+        }
     };
     Errors::from(Error {
         file: Arc::clone(&reading.source.file),

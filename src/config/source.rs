@@ -51,6 +51,13 @@ impl<'t> Source<'t> {
         self.text.get(at..).unwrap_or_default()
     }
 
+    /// The line that an offset is in.
+    pub(super) fn line(&self, offset: usize) -> &'t str {
+        let (line, _) = self.position(offset);
+        let start = self.line_starts[line - 1];
+        self.rest(start).lines().next().unwrap_or_default()
+    }
+
     /// Line and column of a byte offset, both from 1; columns count characters, not bytes.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
         let line = self.line_starts.partition_point(|start| *start <= offset);
