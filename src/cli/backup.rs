@@ -24,6 +24,7 @@ pub(super) fn run(records: &Records, args: &BackupArgs) -> Result<(), Failure> {
     })?;
     let (runs, kib) = (backup.runs, backup.bytes.div_ceil(1024));
     let file = args.file.display();
-    say!("{file}: {runs} runs, {kib} KiB, checked");
+    let noun = if runs == 1 { "run" } else { "runs" };
+    say!("{file}: {runs} {noun}, {kib} KiB, checked");
     Ok(())
 }

@@ -85,6 +85,6 @@ pub(super) fn cancel(records: &Records, args: &CancelArgs) -> Result<(), Failure
 
 fn unknown(name: &str) -> Failure {
     Failure::Work(anyhow!(
-        "the ledger does not know job {name} yet: it is paused once a daemon has seen it"
+        "the ledger does not know job {name} yet: pause it once `promptcron run` has started with it"
     ))
 }
