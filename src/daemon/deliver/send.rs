@@ -1,0 +1,212 @@
+//! One delivery: claim, POST, outcome.
+
+use std::{borrow::Cow, sync::Arc};
+
+use tracing::info;
+
+use super::{
+    super::{
+        engine::Engine,
+        gate::{self, Gate},
+        links::{Buttons, links},
+        notices::Notice,
+        outbox,
+        parcel::Parcel,
+    },
+    BETWEEN_PARTS, log,
+    verdict::{End, back, failed, interrupted, refused, without_file},
+};
+use crate::{
+    config::{Job, Target},
+    ledger::{Claimed, Claiming, Outcome, Owed, Visitor, Waits},
+    model::{Language, RunId, Timestamp},
+    push::{Client, PushError, Receipt, Sighting},
+    web::{Links, Purpose},
+};
+
+/// What came of looking for something to send.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It was sent, whatever came of it.
+    Sent,
+    /// The server grants nothing before this instant.
+    Wait(Timestamp),
+    /// Nothing is owed to the target now.
+    Nothing,
+}
+
+/// One delivery: claim, POST, outcome.
+pub(super) async fn send_next(
+    engine: &Engine,
+    target: &str,
+    of: Option<RunId>,
+) -> anyhow::Result<Next> {
+    let revision = engine.revision();
+    let known = revision.target(target).map(|(target, _)| target.as_ref());
+    let now = engine.clock.now();
+    // What was asked for by hand is not held at night.
+    if of.is_none() && known.is_some_and(|target| gate::quiet_until(target, now).is_some()) {
+        return Ok(Next::Nothing);
+    }
+    let gate = known.map(|target| Gate::of(target, now));
+    let admit = |owed: &Owed, visitor: &Visitor, logins: Option<&Visitor>| match &gate {
+        Some(gate) => gate.admit(owed, visitor, logins),
+        None => Ok(visitor.clone()),
+    };
+    let admission = gate.as_ref().map(|gate| gate.admission(&admit));
+    let claiming = Claiming {
+        target,
+        of,
+        owner: engine.owner.as_str(),
+        now,
+        lease_until: engine.lease_until(),
+    };
+    let claim = || engine.ledger.claim_delivery(&claiming, admission.as_ref());
+    let owed = match engine.persist(claim).await? {
+        Some(Claimed::Owed(owed)) => owed,
+        Some(Claimed::Wait(at)) => return Ok(Next::Wait(at)),
+        Some(Claimed::Nothing) | None => return Ok(Next::Nothing),
+    };
+    let links = links(engine).await?;
+    let outcome = send(engine, &owed, links.as_ref()).await;
+    let write = || {
+        engine
+            .ledger
+            .delivery_ended(&owed, &outcome, engine.clock.now())
+    };
+    match engine.persist(write).await {
+        Ok(completed) => {
+            tell_of_target(engine, &owed, &outcome).await?;
+            // Whoever asked by hand reads it on the terminal.
+            if let Some(completed) = completed.flatten().filter(|_| !engine.tries_once) {
+                log::completed(&completed);
+                engine.beat_of_end(&completed);
+            }
+        }
+        Err(lost) if lost.is_fenced() => {
+            info!(
+                job = owed.job,
+                run = owed.run_id,
+                "the delivery was cancelled or taken over: its outcome here is dropped"
+            );
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Next::Sent)
+}
+
+/// A server that lets nothing through for long is told of, and that it does again.
+async fn tell_of_target(engine: &Engine, owed: &Owed, outcome: &Outcome) -> anyhow::Result<()> {
+    let target = Arc::from(owed.target.as_str());
+    let notice = match outcome {
+        // A pace is no trouble.
+        Outcome::Again {
+            waits: Waits::Visitor(hold),
+            ..
+        }
+        | Outcome::Failed {
+            hold: Some(hold), ..
+        } if hold.spent_until.is_none() => Notice::TargetHeld {
+            target,
+            until: hold.until,
+            error: hold.why.clone(),
+        },
+        Outcome::Delivered { .. } if owed.number > 1 => Notice::TargetBack { target },
+        _ => return Ok(()),
+    };
+    match engine.tries_once {
+        true => Ok(()),
+        false => Ok(engine.tell(notice).await?),
+    }
+}
+
+async fn send(engine: &Engine, owed: &Owed, links: Option<&Links>) -> Outcome {
+    let revision = engine.revision();
+    let job = owed.job.as_deref().and_then(|job| revision.job(job));
+    let give_up = |error: String| {
+        let now = engine.clock.now();
+        failed(engine, &revision, owed, End::of_the_message(error), now)
+    };
+    let Some((target, client)) = revision.target(&owed.target) else {
+        return give_up(format!(
+            "the target {} is no longer in the config: put it back, or leave it",
+            owed.target
+        ));
+    };
+    let mut parcel: Parcel = match serde_json::from_str(&owed.message) {
+        Ok(parcel) => parcel,
+        Err(error) => return give_up(format!("the message in the ledger cannot be read: {error}")),
+    };
+    let of_job = job.filter(|_| owed.kind == "answer");
+    let target = &*of_job.map_or(Cow::Borrowed(&**target), |job| {
+        Cow::Owned(target.for_job(job))
+    });
+    let (language, now) = (revision.config.language, engine.clock.now());
+    parcel.address(
+        target,
+        owed,
+        &Buttons {
+            links,
+            language,
+            now,
+        },
+    );
+    if let (Some(links), Some(run_id)) = (links, owed.run_id) {
+        parcel.open(links.to(Purpose::Read, run_id, now));
+    }
+    if gate::is_hushed(target, now) {
+        parcel.hush();
+    }
+    if let Some(line) = job.and_then(|job| late_line(language, job, owed, now)) {
+        parcel.begin_with(&line);
+    }
+    let pushed = tokio::select! {
+        pushed = push(client, target, owed, &parcel, now) => pushed,
+        () = engine.stop.interrupting() => return interrupted(engine),
+    };
+    let now = engine.clock.now();
+    match pushed {
+        Ok(receipt) => Outcome::Delivered {
+            no_sequence: target.ntfy().is_some() && receipt.sequence_id.is_none(),
+            receipt: receipt.id,
+            back: back(engine, &revision, owed, now),
+            next_part_at: now + BETWEEN_PARTS,
+        },
+        Err(error) => match parcel.instead_after(&error) {
+            Some(messages) => without_file(owed, target, messages, &error, now),
+            None => refused(engine, &revision, target, owed, &error, now),
+        },
+    }
+}
+
+/// Sends a message; one that may be there already is looked for first.
+async fn push(
+    client: &Client,
+    target: &Target,
+    owed: &Owed,
+    parcel: &Parcel,
+    now: Timestamp,
+) -> Result<Receipt, PushError> {
+    let since = (owed.unknown_since()).filter(|_| gate::looks_first(target, owed));
+    if let Some(since) = since {
+        let age = (now - since).to_std().unwrap_or_default();
+        let topic = &parcel.message.topic;
+        let sighting = client.sighting(target, topic, &owed.sequence_id, age);
+        if let Sighting::There(receipt) = sighting.await? {
+            info!(
+                target = &*target.name,
+                run = owed.run_id,
+                "the message is there: it is not sent again"
+            );
+            return Ok(receipt);
+        }
+    }
+    parcel.push(client, target, owed).await
+}
+
+/// The first part says it for all of them; a notice names the due instant anyway.
+fn late_line(language: Language, job: &Job, owed: &Owed, now: Timestamp) -> Option<String> {
+    let speaks = owed.part == 1 && owed.kind == "answer" && owed.is_scheduled();
+    let due = owed.scheduled_at().filter(|_| speaks)?;
+    outbox::late_line(language, job, due, now)
+}
