@@ -185,6 +185,35 @@ fn history_says_what_kept_a_push_from_arriving() {
 }
 
 #[test]
+fn a_live_check_tells_what_former_pushes_showed() {
+    let old = Settings {
+        version: Version::V2_13,
+        ..Settings::default()
+    };
+    let target = "[ntfy.phone]\nserver = \"NTFY\"\ntopic = \"hotine\"\n";
+    let job = format!("{JOB}topic = \"gold\"\n");
+    let world = answering(World::on(FakeNtfy::with(old), "", target, &job));
+    let told = || {
+        let told = world.run(&["check", "--live"]).stdout;
+        let (_, told) = told.split_once("ok     ntfy.phone").unwrap();
+        let instants = regex::Regex::new(r"\d{4}-\d\d-\d\dT[\d:]+Z").unwrap();
+        let told = told.replace(world.ntfy.url().trim_end_matches('/'), "NTFY");
+        instants.replace_all(&told, "INSTANT").into_owned()
+    };
+    assert_eq!(told().lines().count(), 2, "a topic of its own is asked for");
+    assert_eq!(world.run(&["once", "gold"]).code, Some(0));
+    world.ntfy.outage(Some(Fault::Code(42908)));
+    world.run(&["once", "gold", "--wait", "100ms"]);
+    insta::assert_snapshot!(told(), @r"
+     (NTFY, topic hotine): reachable, without credentials, 17279 of 17280 messages left today; topic readable; whether it takes pushes only a push tells
+           no push has arrived since INSTANT
+           its server is older than ntfy 2.16: a push that has to be sent again is there twice
+           nothing is sent until INSTANT: ntfy.phone (NTFY, topic gold): HTTP 429, code 42908: limit reached: daily message quota reached — the next attempt waits for 00:00 UTC; a paid account or a server of your own has more; see https://ntfy.sh/docs/publish/#limitations
+    ok     ntfy.phone (NTFY, topic gold): reachable, without credentials, 17279 of 17280 messages left today; topic readable; whether it takes pushes only a push tells
+    ");
+}
+
+#[test]
 fn a_hold_counts_for_all_targets_of_the_visitor_and_outlives_the_daemon() {
     let targets = "[ntfy.phone]\nserver = \"NTFY\"\ntopic = \"gold\"\n\
                    [ntfy.family]\nserver = \"NTFY\"\ntopic = \"family\"\n";
@@ -444,6 +473,38 @@ fn a_fallback_gets_the_answer_once_and_the_first_target_never_does() {
         );
         world.audit();
     }
+}
+
+#[test]
+fn a_fallback_gets_the_notices_too_and_each_once() {
+    let family = FakeNtfy::start();
+    let world = with_fallback(
+        FakeNtfy::start(),
+        &family,
+        "ntfy = \"phone\"\nretry_for = \"0s\"\n",
+    );
+    let refusal = ai::Reply::openai_error(400, "invalid_request_error", "太长");
+    world.ai.next(refusal);
+    world.ntfy.outage(Some(Fault::html(503, "away")));
+    world.stopped_at(Utc::now() - TimeDelta::minutes(2));
+    let daemon = world.start();
+    let messages = family.wait_for(1, SOON);
+    let text = messages[0]["message"].as_str().unwrap();
+    assert!(
+        text.starts_with("(for phone, which cannot be reached)\n"),
+        "{text}"
+    );
+    assert!(messages[0]["title"].as_str().unwrap().contains("gold"));
+    daemon.kill();
+    world.ntfy.outage(None);
+    let daemon = world.start();
+    world.wait_until("select count(*) from beat where stopped_at is null", 1);
+    daemon.stop();
+    world.audit();
+    assert_eq!(family.messages("family").len(), 1);
+    assert_eq!(world.ntfy.messages("gold").len(), 0);
+    let states = world.texts("select target || ' ' || state from delivery order by delivery_id");
+    assert_eq!(states, ["phone moved", "family delivered"]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `promptcron check`: the config is valid, and this is what it means.
 
-use std::io;
+use std::{collections::BTreeSet, io, sync::Arc};
 
 use chrono::Utc;
 use clap::Args;
@@ -9,6 +9,8 @@ use super::{Failure, block_on, instant, out::say};
 use crate::{
     ask,
     config::{Config, Endpoint, Job, Target, Token},
+    daemon,
+    ledger::{Access, Ledger},
     push,
     render::Style,
 };
@@ -19,7 +21,8 @@ const INSTANTS: usize = 3;
 /// What `check` is told.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Also ask every AI endpoint, token, ntfy server and webhook's host whether it is there, without pushing
+    /// Also ask every AI endpoint, token, ntfy server and webhook's host whether it is there, without pushing, and read
+    /// in the ledger what former pushes showed
     #[arg(long)]
     live: bool,
 }
@@ -114,15 +117,68 @@ fn live(config: &Config) -> Result<(), Failure> {
         for endpoint in config.endpoints.values() {
             ok &= probe(endpoint).await?;
         }
+        let ledger = former(config).await?;
         for target in config.targets.values() {
             ok &= visit(target).await?;
+            if let Some(ledger) = &ledger {
+                print_former(ledger, target).await?;
+            }
+        }
+        for target in own_topics(config) {
+            ok &= visit(&target).await?;
         }
         Ok::<_, io::Error>(ok)
     })??;
     if ok { Ok(()) } else { Err(Failure::Told) }
 }
 
-async fn probe(endpoint: &std::sync::Arc<Endpoint>) -> io::Result<bool> {
+/// The ledger, where there is one already: a check makes none.
+async fn former(config: &Config) -> io::Result<Option<Ledger>> {
+    let path = &config.ledger.0;
+    if !path.exists() {
+        return Ok(None);
+    }
+    match Ledger::open(path, Access::Read).await {
+        Ok(ledger) => Ok(Some(ledger)),
+        Err(error) => {
+            say!("what former pushes showed cannot be read: {error:#}");
+            Ok(None)
+        }
+    }
+}
+
+async fn print_former(ledger: &Ledger, target: &Target) -> io::Result<()> {
+    match daemon::shown_by_pushes(ledger, target, Utc::now()).await {
+        Ok(known) => {
+            for line in known {
+                say!("       {line}");
+            }
+        }
+        Err(error) => say!("       what former pushes showed cannot be read: {error}"),
+    }
+    Ok(())
+}
+
+/// The topics that jobs have of their own, each once.
+fn own_topics(config: &Config) -> Vec<Target> {
+    let mut seen = BTreeSet::new();
+    let of_job = |job: &Arc<Job>| {
+        let targets = job
+            .targets
+            .iter()
+            .filter_map(|name| config.targets.get(name));
+        let ntfy = targets.filter(|target| target.ntfy().is_some());
+        ntfy.map(|target| target.for_job(job)).collect::<Vec<_>>()
+    };
+    let jobs = config.jobs.iter().filter(|job| job.topic.is_some());
+    let targets = jobs.flat_map(of_job);
+    let topic = |target: &Target| Some((target.name.clone(), target.ntfy()?.topic.clone()));
+    targets
+        .filter(|target| seen.insert(topic(target)))
+        .collect()
+}
+
+async fn probe(endpoint: &Arc<Endpoint>) -> io::Result<bool> {
     let client = match ask::Client::new(endpoint.clone()) {
         Ok(client) => client,
         Err(error) => return print_bad(&error.to_string()),

@@ -44,6 +44,7 @@ pub(super) async fn look(engine: &Engine, now: Timestamp) -> anyhow::Result<Opti
         };
         if let Some((other, _)) = revision.target(other) {
             hand_over(engine, &revision, target, other, now).await?;
+            hand_over_notices(engine, &revision, target, other, now).await?;
         }
     }
     Ok(again)
@@ -85,6 +86,34 @@ async fn hand_over(
                 from = &*target.name,
                 to = &*other.name,
                 "the target cannot be reached: its answer goes to the fallback"
+            );
+            engine.deliverer.notify_one();
+        }
+    }
+    Ok(())
+}
+
+/// Notices too: one of a target that cannot be reached is the very one that matters.
+async fn hand_over_notices(
+    engine: &Engine,
+    revision: &Revision,
+    target: &Target,
+    other: &Arc<Target>,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    for notice in engine.ledger.notices_to_hand_over(&target.name).await? {
+        // One that cannot be read is given up, and told of, by the deliverer.
+        let language = revision.config.language;
+        let Some(delivery) = outbox::notice_instead(&notice, language, target, other, now) else {
+            continue;
+        };
+        let ledger = &engine.ledger;
+        let write = || ledger.hand_over_notice(&notice, &target.name, &delivery, now);
+        if let Some(true) = engine.persist(write).await? {
+            let (from, to) = (&*target.name, &*other.name);
+            warn!(
+                from,
+                to, "the target cannot be reached: its notice goes to the fallback"
             );
             engine.deliverer.notify_one();
         }

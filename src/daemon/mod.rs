@@ -16,6 +16,7 @@ mod fallback;
 mod filled;
 #[cfg(test)]
 mod fixture;
+mod former;
 mod gate;
 mod heartbeat;
 mod housekeeping;
@@ -56,6 +57,7 @@ pub use self::{
     deliver::deliver_run,
     engine::{Engine, Owner},
     filled::{Filled, Moments},
+    former::shown_by_pushes,
     messages::messages,
     parcel::Parcel,
     reload::Loader,

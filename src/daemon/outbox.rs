@@ -1,20 +1,23 @@
 //! From an answer to the messages that are owed. Pure: written to the ledger with the answer.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 
 use super::{
     gate,
-    messages::{messages, parcels},
+    messages::{messages, parcels, room},
     parcel::Parcel,
     words,
 };
 use crate::{
     ask::Answer,
     config::{Config, Job, SentFirst, Target},
-    ledger::{Claim, Moving, NewDelivery, Owed},
+    ledger::{Claim, Moving, MovingNotice, NewDelivery, Owed},
     model::{Language, Timestamp, to_ms},
     push::Message,
+    render,
 };
 
 /// A push this much later than its nominal instant says so. Source: run-semantics, "Misfires".
@@ -147,6 +150,35 @@ pub(super) fn handed_over(
         trigger: moving.trigger.clone(),
     };
     owed("answer", &run, target, parcels, now, give_up_at)
+}
+
+/// A notice that goes to another target than the one it was for, below a line of ours; None: it cannot be read.
+#[must_use]
+pub(super) fn notice_instead(
+    notice: &MovingNotice,
+    language: Language,
+    from: &Target,
+    target: &Target,
+    now: Timestamp,
+) -> Option<NewDelivery> {
+    /// As long as other notices.
+    const TRIED_FOR: Duration = Duration::from_hours(24);
+    let mut parcel: Parcel = serde_json::from_str(&notice.message).ok()?;
+    parcel.begin_with(&words::instead_of(language, &from.name));
+    let text = &mut parcel.message.message;
+    *text = render::truncate(text, None, room(target), language)?.text;
+    Some(NewDelivery {
+        kind: "notice",
+        target: target.name.to_string(),
+        part: 1,
+        parts: 1,
+        turn: 1,
+        sequence_id: notice_id(&[&notice.sequence_id, &target.name]),
+        bytes: i64::try_from(text.len()).unwrap_or(i64::MAX),
+        message: serde_json::to_string(&parcel).unwrap_or_default(),
+        next_at: now,
+        give_up_at: gate::give_up_at(target, now, TRIED_FOR),
+    })
 }
 
 /// The line that a late push begins with; None: it is in time, or was asked for by hand.

@@ -65,7 +65,7 @@ pub use self::{
     jobs::{JobState, ScheduledJob},
     lock::DaemonLock,
     looks::{Glimpse, LastAnswer, TakenBy, Trouble},
-    moving::{HandedOver, Moving},
+    moving::{HandedOver, Moving, MovingNotice},
     notices::{Compose, Gathered, Letter, MissedJob, NewNotice, Standing, Step},
     outcomes::{Answered, AskedRow, Failure, Said, Speak},
     planning::{Cut, NewOccurrence, NewRange, Planning, Skipped},

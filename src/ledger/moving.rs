@@ -1,5 +1,7 @@
 //! Handing what one target is owed over to another.
 
+use std::slice;
+
 use sqlx::FromRow;
 
 use super::{
@@ -37,6 +39,16 @@ struct Row {
     job: String,
     scheduled_at: i64,
     trigger: String,
+}
+
+/// A notice that a target is owed and nobody is sending.
+#[derive(Clone, Debug, FromRow)]
+pub struct MovingNotice {
+    delivery_id: i64,
+    /// What makes it one and the same at its target.
+    pub sequence_id: String,
+    /// Its message as JSON.
+    pub message: String,
 }
 
 /// What came of handing an answer over.
@@ -120,7 +132,7 @@ impl Ledger {
                 .bind(moving.run_id)
                 .bind(from)
                 .bind(to_ms(now))
-                .bind(format!("{from} could not be reached: handed over to {to}"))
+                .bind(handed_over(from, to))
                 .execute(&mut *tx)
                 .await?;
             if moved.rows_affected() == 0 {
@@ -143,4 +155,67 @@ impl Ledger {
         let done = done.await;
         self.finish(tx, done).await
     }
+
+    /// The notices that a target is owed, the oldest first.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn notices_to_hand_over(&self, target: &str) -> Result<Vec<MovingNotice>> {
+        sqlx::query_as(
+            "select delivery_id, sequence_id, message from delivery
+             where target = $1 and kind = 'notice' and state = 'owed' order by delivery_id",
+        )
+        .bind(target)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| self.error(error))
+    }
+
+    /// Ends a notice that is owed to one target, and owes it to another, unless that one has or gets the same
+    /// anyway. False: meanwhile it was sent, or is being sent.
+    ///
+    /// # Errors
+    /// The ledger could not be written.
+    pub async fn hand_over_notice(
+        &self,
+        notice: &MovingNotice,
+        from: &str,
+        delivery: &NewDelivery,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let done = async {
+            let to = &delivery.target;
+            let moved = sqlx::query(
+                "update delivery set state = 'moved', error = $2, fence = fence + 1, next_at = $3
+                 where delivery_id = $1 and state = 'owed'",
+            )
+            .bind(notice.delivery_id)
+            .bind(handed_over(from, to))
+            .bind(to_ms(now))
+            .execute(&mut *tx)
+            .await?;
+            if moved.rows_affected() == 0 {
+                return Ok(false);
+            }
+            let has_it: bool = sqlx::query_scalar(
+                "select exists (select 1 from delivery where target = $1 and kind = 'notice'
+                     and state <> 'moved' and message = $2)",
+            )
+            .bind(to)
+            .bind(&notice.message)
+            .fetch_one(&mut *tx)
+            .await?;
+            if !has_it {
+                insert_deliveries(&mut tx, None, slice::from_ref(delivery), to_ms(now)).await?;
+            }
+            Ok(true)
+        };
+        let done = done.await;
+        self.finish(tx, done).await
+    }
+}
+
+fn handed_over(from: &str, to: &str) -> String {
+    format!("{from} could not be reached: handed over to {to}")
 }
