@@ -350,20 +350,23 @@ fn every_command_that_the_guides_name_is_there() {
 
 #[test]
 fn every_message_that_the_guide_explains_is_in_the_source() {
-    let mut sources = String::new();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/daemon");
-    for file in fs::read_dir(folder).unwrap() {
-        let path = file.unwrap().path();
-        if path.is_file() {
-            sources += &fs::read_to_string(path).unwrap();
-        }
-    }
+    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/daemon"));
     let rows = table(OPERATION, "What each message means");
     assert!(rows.len() > 10, "{rows:?}");
     for row in rows {
         let message = row.split('`').nth(1).unwrap();
         assert!(sources.contains(&format!("\"{message}\"")), "{message}");
     }
+}
+
+/// The text of every file in a folder and below.
+fn sources(folder: &Path) -> String {
+    let text = |path: &Path| match path.is_file() {
+        true => fs::read_to_string(path).unwrap(),
+        false => sources(path),
+    };
+    let files = fs::read_dir(folder).unwrap();
+    files.map(|file| text(&file.unwrap().path())).collect()
 }
 
 /// The table below a heading, a row each, without its head.

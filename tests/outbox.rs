@@ -10,7 +10,7 @@ mod daemon;
 #[path = "support/ntfy.rs"]
 mod ntfy;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, thread};
 
 use chrono::{TimeDelta, Timelike as _, Utc};
 use daemon::{Place, SOON, World, eventually, one_shot};
@@ -125,8 +125,44 @@ fn what_takes_longer_is_left_to_the_daemon() {
 #[test]
 fn a_hang_is_ended_and_looked_up() {
     // The client's own limit is half a minute.
-    let hung = meet(Fault::HangAfterStoring, Settings::default(), "", "60s");
-    assert_eq!(hung, came(1, 1, 1, "unknown, delivered -> delivered"));
+    let hung = |fault| meet(fault, Settings::default(), "", "90s");
+    thread::scope(|scope| {
+        let nothing_stored = scope.spawn(|| hung(Fault::Hang));
+        let there = came(1, 1, 1, "unknown, delivered -> delivered");
+        assert_eq!(hung(Fault::HangAfterStoring), there);
+        let missing = came(1, 2, 1, "unknown, delivered -> delivered");
+        assert_eq!(nothing_stored.join().unwrap(), missing);
+    });
+}
+
+#[test]
+fn what_is_shown_later_is_found_and_what_is_not_kept_is_sent_again() {
+    let lost = |keys| meet(Fault::ResetAfterStoring, Settings::default(), keys, "25s");
+    let there = came(1, 1, 1, "unknown, delivered -> delivered");
+    assert_eq!(lost("delay = \"30m\""), there);
+    let twice = came(2, 2, 1, "unknown, delivered -> delivered");
+    assert_eq!(lost("cache = false"), twice);
+}
+
+#[test]
+fn a_part_that_fails_sends_no_other_part_again() {
+    let target = "[ntfy.phone]\nserver = \"NTFY\"\ntopic = \"gold\"\nmax_bytes = 1000\n";
+    let long: String = (1..=60)
+        .map(|n| format!("第{n}段：金价今日上涨，走势平稳。\n\n"))
+        .collect();
+    for (fault, publishes) in [(Fault::Code(50001), 4), (Fault::ResetAfterStoring, 3)] {
+        let world = World::with("", target, JOB);
+        world.ai.answer_with(&long);
+        world.ntfy.fail(2, fault);
+        assert_eq!(world.run(&["once", "gold"]).code, Some(0));
+        let messages = world.ntfy.messages("gold");
+        let titles: Vec<_> = messages
+            .iter()
+            .map(|message| message["title"].clone())
+            .collect();
+        assert_eq!(titles, ["金价 (3/3)", "金价 (2/3)", "金价 (1/3)"]);
+        assert_eq!(world.ntfy.publishes().len(), publishes);
+    }
 }
 
 #[test]

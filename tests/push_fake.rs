@@ -61,6 +61,10 @@ async fn it_refuses_what_ntfy_refuses() {
         (with("cache", json!(false)), 40024),
         (with("attach", json!("ftp://example.com/")), 40013),
         (with("icon", json!("icon.png")), 40021),
+        (with("delay", json!("soon")), 40004),
+        (with("delay", json!("1h 30m")), 40004),
+        (with("delay", json!("9s")), 40005),
+        (with("delay", json!("4d")), 40006),
         (with("actions", json!([{}, {}, {}, {}])), 40018),
         (with("sequence_id", json!("金-1")), 40049),
         (with("title", json!("a".repeat(1025))), 40057),
@@ -72,6 +76,25 @@ async fn it_refuses_what_ntfy_refuses() {
     }
     assert_eq!(code(&ntfy, "no json").await, 40024);
     assert!(ntfy.messages("t").is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_kept_is_not_found_and_what_is_to_come_only_when_asked_for() {
+    let ntfy = FakeNtfy::with(Settings {
+        reaches_out: false,
+        ..Settings::default()
+    });
+    let body = |name: &str, value: &str| json!({ "topic": "t", "message": "m", name: value });
+    assert_eq!(post(&ntfy, body("cache", "no"), None).await.0, 200);
+    assert_eq!(get(&ntfy, "t/json?poll=1").await, "");
+    assert_eq!(post(&ntfy, body("delay", "30m"), None).await.0, 200);
+    assert_eq!(get(&ntfy, "t/json?poll=1").await, "");
+    let scheduled = get(&ntfy, "t/json?poll=1&scheduled=1").await;
+    assert_eq!(scheduled.lines().count(), 1);
+    let both = json!({ "topic": "t", "message": "m", "delay": "30m", "cache": "no" });
+    assert_eq!(code(&ntfy, both).await, 40002);
+    assert_eq!(code(&ntfy, body("email", "a@example.com")).await, 40001);
+    assert_eq!(code(&ntfy, body("call", "yes")).await, 40032);
 }
 
 #[tokio::test]

@@ -432,10 +432,15 @@ fn poll(state: &State, topic: &str, query: &str) -> String {
         .split('&')
         .find_map(|pair| pair.strip_prefix("since="))
         .unwrap_or("all");
-    let of_topic = state
-        .messages
-        .iter()
-        .filter(|message| message["topic"] == topic);
+    let with_scheduled = query.split('&').any(|pair| pair == "scheduled=1");
+    let now = rules::unix_now();
+    // What is not to be kept has no end, and is not here; what is to come is shown to those who ask for it.
+    let is_here = |message: &&Map<String, Value>| {
+        message["topic"] == topic
+            && message.contains_key("expires")
+            && (with_scheduled || message["time"].as_u64() <= Some(now))
+    };
+    let of_topic = state.messages.iter().filter(is_here);
     let known = state.messages.iter().any(|message| message["id"] == since);
     let mut wanted: Vec<_> = of_topic.collect();
     if known {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub quota: usize,
     /// How many requests in a row; they do not come back.
     pub requests: usize,
+    /// Whether it sends mails and calls.
+    pub reaches_out: bool,
 }
 
 impl Default for Settings {
@@ -29,6 +31,7 @@ impl Default for Settings {
             access: None,
             quota: 17_280,
             requests: 100_000,
+            reaches_out: true,
         }
     }
 }
@@ -188,12 +191,13 @@ pub fn message(
     };
     check(settings, fields, &text)?;
     let now = unix_now();
+    let shown_at = now + delay(text("delay")).unwrap_or_default();
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
     put("id", json!(format!("fake{number:08}")));
-    put("time", json!(now));
+    put("time", json!(shown_at));
     if text("cache") != "no" {
-        put("expires", json!(now + 43_200));
+        put("expires", json!(shown_at + 43_200));
     }
     put("event", json!("message"));
     put("topic", json!(text("topic")));
@@ -250,6 +254,21 @@ fn check<'a>(
         let error = "request: actions invalid; only 3 actions allowed";
         return fail(40018, error, "publish/#action-buttons");
     }
+    check_delay(text("delay"), text("cache"))?;
+    if !text("email").is_empty() && !settings.reaches_out {
+        return fail(
+            40001,
+            "request: e-mail notifications are not enabled",
+            "config/#e-mail-notifications",
+        );
+    }
+    if !text("call").is_empty() && !settings.reaches_out {
+        return fail(
+            40032,
+            "request: calling is disabled",
+            "publish/#phone-calls",
+        );
+    }
     let is_web = |url: &str| url.starts_with("http://") || url.starts_with("https://");
     if !text("attach").is_empty() && !is_web(text("attach")) {
         return fail(
@@ -274,6 +293,44 @@ fn check<'a>(
         }
     }
     Ok(())
+}
+
+fn check_delay(text: &str, cache: &str) -> Result<(), Refused> {
+    let fail = |code, error: &str| {
+        let error = format!("invalid delay parameter: {error}");
+        Err(refused(code, &error, "publish/#scheduled-delivery"))
+    };
+    if text.is_empty() {
+        return Ok(());
+    }
+    if cache == "no" {
+        return fail(40002, "cannot disable cache for delayed message");
+    }
+    match delay(text) {
+        None => fail(40004, "unable to parse delay"),
+        Some(0..10) => fail(40005, "too small"),
+        Some(259_201..) => fail(40006, "too large"),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Seconds from now: one number with one unit, an instant, or some of the words that are understood.
+fn delay(text: &str) -> Option<u64> {
+    if let Ok(at) = text.parse::<u64>() {
+        return Some(at.saturating_sub(unix_now()));
+    }
+    if ["9am", "tomorrow", "tomorrow, 9am"].contains(&text) {
+        return Some(3_600);
+    }
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let unit = match unit.trim() {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    Some(number.parse::<u64>().ok()? * unit)
 }
 
 fn is_name(text: &str) -> bool {
