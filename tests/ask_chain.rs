@@ -8,7 +8,10 @@ mod clock;
 #[path = "support/endpoint.rs"]
 mod endpoint;
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use ai::{FakeKimi, FakeOpenai, Gate, Reply};
 use chrono::TimeDelta;
@@ -68,6 +71,7 @@ impl World {
                 conversation: conversation.clone(),
                 ..Question::new("金价？")
             },
+            counted: Arc::default(),
         });
         ask_along(&links, patience, &self.clock).await
     }

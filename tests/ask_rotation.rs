@@ -66,6 +66,7 @@ impl World {
             client: &self.client,
             pool: &self.pool,
             question: Question::new("金价？"),
+            counted: Arc::default(),
         };
         ask_along(&[link], None, &self.clock).await
     }

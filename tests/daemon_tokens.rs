@@ -273,6 +273,27 @@ fn a_reload_keeps_the_state_of_tokens_that_stay() {
 }
 
 #[test]
+fn a_use_that_a_quota_counts_is_not_forgotten_by_a_crash_in_its_midst() {
+    let kimi = FakeKimi::start();
+    kimi.reply_with(Reply::Hang);
+    let quota = "quota = { rounds = 1, per = \"3h\" }";
+    let world = world(&kimi, &["TOKEN1"], quota, &asks_kimi("金价", ""));
+    world.stopped_at(Utc::now() - TimeDelta::minutes(1));
+    let daemon = world.start();
+    kimi.wait_for(1, SOON);
+    world.wait_until(
+        "select count(*) from token where state like '%\"rounds\":[1%'",
+        1,
+    );
+    daemon.kill();
+    let daemon = world.start();
+    let refused = "select count(*) from attempt where outcome = 'failed' and error like '%quota%'";
+    world.wait_until(refused, 1);
+    daemon.stop();
+    assert_eq!(kimi.questions().len(), 1);
+}
+
+#[test]
 fn a_token_that_a_wrong_address_refused_is_asked_with_at_the_right_one() {
     let (wrong, right) = (FakeKimi::start(), FakeKimi::start());
     wrong.reply_with(Reply::kimi_error(-2001, "请求失败"));

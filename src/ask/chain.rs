@@ -6,6 +6,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
+use tokio::sync::Notify;
 
 use super::{
     Answer, Client, Conversation, Question,
@@ -24,6 +25,8 @@ pub struct Link<'a> {
     pub pool: &'a Mutex<Pool>,
     /// What: models differ from endpoint to endpoint.
     pub question: Question,
+    /// Told as soon as a use is counted that a pace or a quota limits, so that it can be kept before its request is over.
+    pub counted: Arc<Notify>,
 }
 
 impl Link<'_> {

@@ -52,6 +52,9 @@ pub(super) async fn ask_in_turn(
             Turn::Wait(_) | Turn::Over => return Err(turns.last_word(started_at)),
             Turn::Later(until) => return Err(turns.waits(started_at, until)),
         };
+        if token.is_some() && link.pool().is_paced() {
+            link.counted.notify_one();
+        }
         let result = link.client.ask(&turns.question, token.as_ref()).await;
         let asked = Asked {
             started_at,

@@ -132,7 +132,7 @@ impl Running<'_> {
             Ok(filled) => filled,
             Err(error) => return self.unfilled(&chain, error).await,
         };
-        let attempt = match self.ask(&chain, &filled).await {
+        let attempt = match self.ask(&chain, &filled).await? {
             Asking::Over(attempt) => *attempt,
             Asking::Interrupted => {
                 tokens::keep(self.engine, &chain.news(self.engine).await?).await?;
@@ -179,14 +179,22 @@ impl Running<'_> {
         Ok(Ended::Failed(failure.error))
     }
 
-    async fn ask(&self, chain: &Chain<'_>, filled: &Filled) -> Asking {
+    /// A use that a quota counts is in the ledger while its request is under way: a crash forgets none.
+    async fn ask(&self, chain: &Chain<'_>, filled: &Filled) -> anyhow::Result<Asking> {
         let links = chain.links(filled);
         let patience = (!self.engine.tries_once).then(|| self.deadline());
         let call = self.engine.under_way.enter(self.claim);
-        tokio::select! {
-            attempt = ask::ask_along(&links, patience, &*self.engine.clock) => Asking::Over(Box::new(attempt)),
-            () = self.engine.stop.interrupting() => Asking::Interrupted,
-            () = call.is_cut() => Asking::Cut,
+        let asking = ask::ask_along(&links, patience, &*self.engine.clock);
+        tokio::pin!(asking);
+        loop {
+            tokio::select! {
+                attempt = &mut asking => return Ok(Asking::Over(Box::new(attempt))),
+                () = chain.counted.notified() => {
+                    tokens::keep(self.engine, &chain.news(self.engine).await?).await?;
+                }
+                () = self.engine.stop.interrupting() => return Ok(Asking::Interrupted),
+                () = call.is_cut() => return Ok(Asking::Cut),
+            }
         }
     }
 

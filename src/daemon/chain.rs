@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use tokio::sync::Notify;
+
 use super::{
     conversation::Standing,
     engine::Engine,
@@ -22,6 +24,8 @@ pub struct Chain<'a> {
     endpoints: Vec<&'a AskEndpoint>,
     /// Where the job's conversation with each endpoint stands; none before it was recalled, nor where it keeps none.
     conversations: HashMap<Arc<str>, Standing>,
+    /// Told as soon as a token's use is counted.
+    pub(super) counted: Arc<Notify>,
 }
 
 impl<'a> Chain<'a> {
@@ -35,6 +39,7 @@ impl<'a> Chain<'a> {
             job,
             endpoints: endpoints.collect::<anyhow::Result<_>>()?,
             conversations: HashMap::new(),
+            counted: Arc::default(),
         })
     }
 
@@ -68,6 +73,7 @@ impl<'a> Chain<'a> {
                 client: &at.client,
                 pool: &at.pool,
                 question,
+                counted: self.counted.clone(),
             }
         };
         self.endpoints.iter().map(link).collect()

@@ -275,6 +275,12 @@ impl Pool {
         }
     }
 
+    /// Whether it counts how often its tokens are used.
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        self.pace != Pace::default()
+    }
+
     /// What is new since this was last asked.
     pub fn learned(&mut self) -> Learned {
         let is_endpoint_new = std::mem::take(&mut self.is_endpoint_new);
