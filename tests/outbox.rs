@@ -353,6 +353,43 @@ fn who_is_named_for_alerts_is_told_that_a_target_is_held_and_is_back() {
 }
 
 #[test]
+fn who_is_named_for_alerts_is_told_that_a_target_is_out_of_reach() {
+    let ops = FakeNtfy::start();
+    let targets = format!(
+        "[ntfy.phone]\nserver = \"NTFY\"\ntopic = \"gold\"\n[ntfy.ops]\nserver = \"{}\"\ntopic = \"ops\"\n",
+        ops.url()
+    );
+    let ago = TimeDelta::minutes(1);
+    let job = one_shot("gold", ago) + "ntfy = \"phone\"\n";
+    let world = answering(World::with("alerts = \"ops\"", &targets, &job));
+    world.ntfy.outage(Some(Fault::html(503, "away")));
+    world.stopped_at(Utc::now() - ago - ago);
+    let daemon = world.start();
+    let failed = "select count(*) from delivery_attempt where outcome = 'failed'";
+    world.wait_until(&format!("{failed} and number = 1"), 1);
+    daemon.kill();
+    // The attempts of a quarter of an hour.
+    world.edit("delete from delivery_attempt where number > 1");
+    for number in 2..=9 {
+        world.edit(&format!(
+            "insert into delivery_attempt (delivery_id, number, started_at, finished_at, outcome)
+             select delivery_id, {number}, started_at, finished_at, outcome
+             from delivery_attempt where number = 1"
+        ));
+    }
+    world.edit("update delivery set next_at = 0, state = 'owed'");
+    let daemon = world.start();
+    let told = ops.wait_for(1, SOON);
+    assert_eq!(told[0]["title"], "phone takes no pushes");
+    world.ntfy.outage(None);
+    world.edit("update delivery set next_at = 0 where state = 'owed'");
+    let told = ops.wait_for(2, SOON);
+    assert_eq!(told[1]["title"], "phone takes pushes again");
+    daemon.stop();
+    world.audit();
+}
+
+#[test]
 fn wrong_logins_hold_what_has_credentials_and_nothing_else() {
     let targets = "[ntfy.phone]\nserver = \"NTFY\"\ntopic = \"gold\"\ntoken = \"tk_1\"\n\
                    [ntfy.open]\nserver = \"NTFY\"\ntopic = \"open\"\n";

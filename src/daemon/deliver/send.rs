@@ -95,6 +95,9 @@ pub(super) async fn send_next(
     Ok(Next::Sent)
 }
 
+/// The attempt from which on a target is out of reach for long: about a quarter of an hour.
+const LONG_OUT: i64 = 10;
+
 /// A server that lets nothing through for long is told of, and that it does again.
 async fn tell_of_target(engine: &Engine, owed: &Owed, outcome: &Outcome) -> anyhow::Result<()> {
     let target = Arc::from(owed.target.as_str());
@@ -110,6 +113,16 @@ async fn tell_of_target(engine: &Engine, owed: &Owed, outcome: &Outcome) -> anyh
             target,
             until: hold.until,
             error: hold.why.clone(),
+        },
+        Outcome::Again {
+            waits: Waits::Target,
+            error,
+            at,
+            ..
+        } if owed.number >= LONG_OUT => Notice::TargetHeld {
+            target,
+            until: *at,
+            error: error.clone(),
         },
         Outcome::Delivered { .. } if owed.number > 1 => Notice::TargetBack { target },
         _ => return Ok(()),
