@@ -54,8 +54,8 @@ const file = join(work, "config.toml");
 const ledger = join(work, "ledger.db");
 const config = readFileSync(join(here, "config.toml"), "utf8")
   .replace("LEDGER", ledger).replace("TOKEN", TOKEN).replace("AI", standIns[0].url).replace("INBOX", standIns[1].url);
-const withPublic = (url) => config.replace("WEB", url ? `public_url = "${url}"` : "");
-writeFileSync(file, withPublic());
+const withWeb = (lines) => config.replace("WEB", lines);
+writeFileSync(file, withWeb(""));
 mkdirSync(shots, { recursive: true });
 let site = await start(file);
 await stop(site);
@@ -124,6 +124,66 @@ try {
     assert.doesNotMatch(await page.content(), /sk-first|a-topic-of/);
   });
 
+  // What a tap on the newest push opens, with these lines in [web]; the jobs' pushes carry it from then on.
+  const clickOf = async (lines, job = "gold") => {
+    writeFileSync(file, withWeb(lines));
+    await page.goto(`${site.base}/config`);
+    await page.click("#reload");
+    await page.waitForSelector(".reload .good");
+    await page.goto(`${site.base}/jobs/${encodeURIComponent(job)}`);
+    await page.click("#run-now");
+    await page.waitForURL(/\/runs\/\d+$/);
+    await settled(page);
+    return standIns[1].messages.at(-1).click;
+  };
+  // Somebody who is not logged in, as whoever taps on a push may be.
+  const stranger = async (act, options = {}) => {
+    const context = await browser.newContext(options);
+    await act(await open(context));
+    await context.close();
+  };
+  let link;
+  await check("a tap on a push opens its run without a login, to be read alone", async () => {
+    link = await clickOf(`public_url = "${site.base}"`);
+    await stranger(async (tapped) => {
+      await tapped.goto(link);
+      assert.match(await tapped.textContent(".answer"), /918\.45/);
+      assert.equal(await tapped.$$eval("form, button, nav", (nodes) => nodes.length), 0);
+      assert.doesNotMatch(await tapped.content(), /What may come next/);
+      await tapped.goto(`${site.base}/`);
+      assert.match(tapped.url(), /\/login/);
+    });
+  });
+  await check("a forged link says so and shows nothing", () =>
+    stranger(async (tapped) => {
+      const reply = await tapped.goto(link.replace(/\/r\/\d+/, "/r/1"));
+      assert.equal(reply.status(), 403);
+      assert.match(await tapped.textContent("h1"), /not valid/);
+      assert.doesNotMatch(await tapped.textContent("main"), /gold/i);
+      await tapped.screenshot({ path: join(shots, "forged-1280-light.png") });
+      messages.splice(0);
+    }));
+  await check("an expired link says so and shows nothing", async () => {
+    const short = await clickOf(`public_url = "${site.base}"\nlink_for = "1s"`);
+    await stranger(async (tapped) => {
+      const until = Date.now() + 30_000;
+      let reply = await tapped.goto(short);
+      while (reply.status() === 200 && Date.now() < until) reply = await tapped.goto(short);
+      assert.equal(reply.status(), 410);
+      assert.match(await tapped.textContent("h1"), /expired/i);
+      assert.doesNotMatch(await tapped.textContent("main"), /gold|918/i);
+      await tapped.screenshot({ path: join(shots, "expired-1280-light.png") });
+      messages.splice(0);
+    });
+  });
+  await check("the feed opens without a login", async () => {
+    await page.goto(`${site.base}/jobs/gold`);
+    const feed = await page.getAttribute("link[type='application/atom+xml']", "href");
+    const reply = await (await browser.newContext()).request.get(site.base + feed);
+    assert.equal(reply.status(), 200);
+    assert.match(reply.headers()["content-type"], /atom\+xml/);
+  });
+
   let hostile;
   await check("an answer that means harm is only text", async () => {
     await page.goto(`${site.base}/`);
@@ -142,7 +202,7 @@ try {
     assert.ok(await page.isVisible("h1"));
   });
 
-  const pages = { overview: "/", job: "/jobs/gold", run: new URL(run).pathname, hostile: new URL(hostile).pathname, tokens: "/tokens", targets: "/targets", config: "/config", missing: "/none" };
+  const pages = { overview: "/", job: "/jobs/gold", run: new URL(run).pathname, hostile: new URL(hostile).pathname, tokens: "/tokens", link: new URL(link).pathname, targets: "/targets", config: "/config", missing: "/none" };
   for (const width of [390, 1280]) {
     for (const colorScheme of ["light", "dark"]) {
       await check(`every page at ${width} pixels, ${colorScheme}`, async () => {
@@ -170,6 +230,20 @@ try {
     await chinese.goto(`${site.base}/jobs/gold`);
     await chinese.screenshot({ path: join(shots, "job-390-zh.png"), fullPage: true });
     await context.close();
+  });
+  await check("the pictures of the READMEs are made", async () => {
+    for (const [language, locale, job] of [["en", "en", "gold"], ["zh", "zh-CN", "新闻早报"]]) {
+      const answer = await clickOf(`public_url = "${site.base}"`, job);
+      const context = await browser.newContext({ locale, storageState: await session.storageState(), viewport: { width: 1000, height: 640 } });
+      const shown = await open(context);
+      await shown.goto(`${site.base}/`);
+      await shown.screenshot({ path: join(shots, `readme-overview.${language}.png`) });
+      await context.close();
+      await stranger(async (tapped) => {
+        await tapped.goto(answer);
+        await tapped.screenshot({ path: join(shots, `readme-answer.${language}.png`) });
+      }, { locale, viewport: { width: 390, height: 640 } });
+    }
   });
   await check("everything works without JavaScript", async () => {
     const context = await browser.newContext({ javaScriptEnabled: false, storageState: await session.storageState() });

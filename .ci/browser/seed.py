@@ -55,8 +55,10 @@ ZH = """## 今日要闻
 
 央行维持利率不变，符合预期；航运指数连续第三周上涨。
 """
-for day in range(40, 0, -1):
-    at = now - day * 24 * HOUR
+# Eight o'clock in Berlin's winter on weekdays, and half past seven in Shanghai, as the jobs are due.
+midnight = now // (24 * HOUR) * 24 * HOUR
+mornings = [at for day in range(60, 0, -1) if time.gmtime((at := midnight - day * 24 * HOUR + 7 * HOUR) / 1_000).tm_wday < 5][-40:]
+for day, at in zip(range(40, 0, -1), mornings):
     if day == 9:
         run("gold", at, "failed", "no answer after 5 tries: the model is overloaded", asked=61_000)
     elif day == 17:
@@ -65,7 +67,8 @@ for day in range(40, 0, -1):
         run("gold", at, "skipped", "paused")
     else:
         answered("gold", at, 9_000 + (day * 7919) % 17_000, TEXT)
-    answered("新闻早报", at - HOUR, 14_000 + (day * 104_729) % 22_000, ZH)
+for day in range(40, 0, -1):
+    answered("新闻早报", midnight - day * 24 * HOUR + 23 * HOUR + HOUR // 2, 14_000 + (day * 104_729) % 22_000, ZH)
 for hour in range(20, 0, -1):
     at = now - hour * HOUR
     if hour <= 2:

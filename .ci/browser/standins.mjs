@@ -83,12 +83,13 @@ export const ai = () =>
   });
 
 export const inbox = () => {
-  let taken = 0;
-  return listen(async (request, response) => {
+  const messages = [];
+  const server = listen(async (request, response) => {
     const message = JSON.parse(await body(request));
-    taken += 1;
+    messages.push(message);
     response.writeHead(200, { "content-type": "application/json" });
     const time = Math.floor(Date.now() / 1000);
-    response.end(JSON.stringify({ id: `m${taken}`, time, expires: time + 43200, event: "message", ...message }));
+    response.end(JSON.stringify({ id: `m${messages.length}`, time, expires: time + 43200, event: "message", ...message }));
   });
+  return server.then((it) => ({ ...it, messages }));
 };
