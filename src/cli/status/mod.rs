@@ -122,7 +122,7 @@ fn line(job: &JobStanding, now: Timestamp) -> Line<'_> {
         job: &job.job,
         paused,
         paused_until: utc(job.paused_until).filter(|_| paused),
-        next: next(job, now).map(|(at, _)| instant::utc(at)),
+        next: next(job, schedule(job).as_ref(), now).map(instant::utc),
         run: job.run_id,
         scheduled_at: utc(job.scheduled_at),
         trigger: job.trigger.as_deref(),
@@ -140,12 +140,16 @@ fn is_paused(job: &JobStanding, now: Timestamp) -> bool {
     job.paused_at.is_some() && job.paused_until.is_none_or(|until| from_ms(until) > now)
 }
 
-/// What is due next, and the schedule that says so. None while it is paused without an end.
-fn next(job: &JobStanding, now: Timestamp) -> Option<(Timestamp, Schedule)> {
+/// None of one that a newer version wrote.
+fn schedule(job: &JobStanding) -> Option<Schedule> {
+    Schedule::from_text(job.schedule.as_deref()?).ok()
+}
+
+/// What is due next; None while it is paused without an end.
+fn next(job: &JobStanding, schedule: Option<&Schedule>, now: Timestamp) -> Option<Timestamp> {
     let after = match is_paused(job, now) {
         true => from_ms(job.paused_until?),
         false => now,
     };
-    let schedule = Schedule::from_text(job.schedule.as_deref()?).ok()?;
-    Some((schedule.next_after(after)?, schedule))
+    schedule?.next_after(after)
 }

@@ -20,11 +20,10 @@ impl Screen {
             write!(out, "{clear}\x1b[H")?;
             let text = terminal_size()
                 .map(|(Width(width), Height(height))| fitted(lines, width.into(), height.into()));
-            write!(
-                out,
-                "{}\x1b[J",
-                text.unwrap_or_else(|| lines.to_vec()).join("\x1b[K\r\n")
-            )?;
+            for line in text.unwrap_or_else(|| lines.to_vec()) {
+                write!(out, "{line}\x1b[K\r\n")?;
+            }
+            write!(out, "\x1b[J")?;
         } else if self.shown != lines {
             writeln!(out, "{}\n", lines.join("\n"))?;
         }
@@ -34,9 +33,9 @@ impl Screen {
     }
 }
 
-/// As much as a screen holds.
+/// As much as a screen holds above the line on which the next command is typed.
 fn fitted(lines: &[String], width: usize, height: usize) -> Vec<String> {
-    let room = height.max(2);
+    let room = height.saturating_sub(1).max(2);
     let hidden = lines.len().saturating_sub(room);
     let mut fitted: Vec<String> = lines
         .iter()
@@ -66,7 +65,7 @@ mod tests {
     #[test]
     fn no_line_is_wider_and_no_screen_higher_than_the_terminal() {
         let lines = ["金价早报 1", "gold", "silver", "x"].map(str::to_owned);
-        assert_eq!(fitted(&lines, 7, 3), ["金价早", "gold", "… and 2"]);
-        assert_eq!(fitted(&lines, 40, 4), lines);
+        assert_eq!(fitted(&lines, 7, 4), ["金价早", "gold", "… and 2"]);
+        assert_eq!(fitted(&lines, 40, 5), lines);
     }
 }

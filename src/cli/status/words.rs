@@ -2,11 +2,12 @@
 
 use chrono_tz::Tz;
 
-use super::{is_paused, next};
+use super::{is_paused, next, schedule};
 use crate::{
     cli::table,
     ledger::{Beat, JobStanding, Outbox},
     model::{Language, Timestamp, from_ms},
+    schedule::Schedule,
     web::{health, say},
 };
 
@@ -57,10 +58,9 @@ impl Look {
 
     fn cells(&self, job: &JobStanding) -> Vec<String> {
         let none = || "-".to_owned();
-        let next = next(job, self.now);
-        let zone = next
-            .as_ref()
-            .map_or(self.zone, |(_, schedule)| schedule.zone());
+        let schedule = schedule(job);
+        let zone = schedule.as_ref().map_or(self.zone, Schedule::zone);
+        let next = next(job, schedule.as_ref(), self.now);
         let by_hand = match job.trigger.as_deref() {
             Some("manual") => " (by hand)",
             _ => "",
@@ -72,7 +72,7 @@ impl Look {
             self.state(job, zone),
             due.unwrap_or_else(none),
             job.asked_ms.map_or_else(none, |ms| say::took(ms, EN)),
-            next.map_or_else(none, |(at, _)| say::at(at, zone, self.now, EN)),
+            next.map_or_else(none, |at| say::at(at, zone, self.now, EN)),
             why.map(first_line).unwrap_or_default(),
         ]
     }
@@ -89,7 +89,8 @@ impl Look {
             _ => None,
         };
         match (live, is_paused(job, self.now), job.paused_until) {
-            (Some(live), ..) => live,
+            (Some(live), false, _) => live,
+            (Some(live), true, _) => format!("{live}; paused"),
             (None, true, Some(until)) => format!("paused until {}", self.at(until, zone)),
             (None, true, None) => "paused".to_owned(),
             (None, false, _) => match (state, job.instants) {
@@ -213,6 +214,10 @@ mod tests {
                 ..job("held")
             },
             JobStanding {
+                paused_at: Some(NOW - 1),
+                ..ran("by hand", "planned")
+            },
+            JobStanding {
                 instants: Some(24),
                 reason: Some("window".to_owned()),
                 ..ran("hourly", "missed")
@@ -224,16 +229,17 @@ mod tests {
             zone: Tz::UTC,
         };
         insta::assert_snapshot!(look.table(&jobs).join("\n"), @r"
-        job        state                           due                       asked   next            why
-        金价/早报  delivered                       today 18:06:40            14.2 s  tomorrow 08:00
-        gold       asking for 1 min 5 s, try 2     today 18:06:40            -       tomorrow 08:00
-        新闻       try 2 in 30 s                   today 18:06:40            -       tomorrow 08:00
-        long       pushing, 1 of 3 done            today 18:06:40 (by hand)  800 ms  tomorrow 08:00
-        logs       failed                          today 18:06:40            -       tomorrow 08:00  no answer after 5 tries
-        away       paused until tomorrow 19:06:40  today 18:06:40            -       Fri 08:00
-        held       paused                          -                         -       -
-        hourly     missed x 24                     today 18:06:40            -       tomorrow 08:00  window
-        new        waiting for its first run       -                         -       tomorrow 08:00
+        job        state                            due                       asked   next            why
+        金价/早报  delivered                        today 18:06:40            14.2 s  tomorrow 08:00
+        gold       asking for 1 min 5 s, try 2      today 18:06:40            -       tomorrow 08:00
+        新闻       try 2 in 30 s                    today 18:06:40            -       tomorrow 08:00
+        long       pushing, 1 of 3 done             today 18:06:40 (by hand)  800 ms  tomorrow 08:00
+        logs       failed                           today 18:06:40            -       tomorrow 08:00  no answer after 5 tries
+        away       paused until tomorrow 19:06:40   today 18:06:40            -       Fri 08:00
+        held       paused                           -                         -       -
+        by hand    waiting for a free slot; paused  today 18:06:40            -       -
+        hourly     missed x 24                      today 18:06:40            -       tomorrow 08:00  window
+        new        waiting for its first run        -                         -       tomorrow 08:00
         ");
     }
 
