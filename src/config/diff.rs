@@ -245,7 +245,9 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> Fields {
         ("timeout", time(limits.whole)),
         (
             "params",
-            hidden(serde_json::Value::Object(endpoint.params.clone())),
+            (!endpoint.params.is_empty())
+                .then(|| serde_json::Value::Object(endpoint.params.clone()))
+                .and_then(hidden),
         ),
     ];
     fields.extend(network(&endpoint.network));

@@ -28,6 +28,7 @@ words! {
     back_page: "Back", "上一页";
     by_hand: "by hand", "手动";
     cancel: "Cancel run", "取消这次运行";
+    colon: ": ", "：";
     config: "Config", "配置";
     config_dead: "The config file was refused; the old config goes on", "配置文件有误，未被采用；旧配置仍在运行";
     config_fix: "Mend the file, then reload.", "请修改文件，然后重新加载。";
@@ -41,7 +42,7 @@ words! {
     expires: "Ends", "到期";
     feed: "Feed", "订阅";
     feed_hint: "An Atom feed of the answers. Its address is its key: whoever has it reads them without a login.", "以 Atom 订阅回答。地址本身就是钥匙：有地址即可免登录阅读。";
-    forged: "It is incomplete, has been changed, or was made before the token was. Log in to see the run.", "链接不完整、被改动过，或者口令后来换过。登录后可查看。";
+    forged: "It is incomplete, was changed, or is older than the token of [web]. Log in to see what it was for.", "链接不完整、被改动过，或者 [web] 的口令后来换过。登录后可查看。";
     forged_title: "This link is not valid", "链接无效";
     failed_job: "failed", "运行失败";
     failed_fix: "Look at its attempts; once the cause is mended, run it again.", "请查看各次尝试；解决问题后重新运行。";
@@ -86,6 +87,7 @@ words! {
     server: "Server", "服务器";
     settings: "Settings", "设置";
     started: "Started", "开始";
+    stop: ".", "。";
     state: "State", "状态";
     target: "Target", "目标";
     targets: "Targets", "目标";

@@ -6,6 +6,7 @@ use super::{
     super::{Facts, app::Shared, refusal::Refusal, say::Zoned},
     Page,
 };
+use crate::model::Language;
 
 /// Failures of this long count, and this many are listed.
 const FAILED_FOR: TimeDelta = TimeDelta::days(7);
@@ -26,6 +27,13 @@ pub(super) struct Want {
     pub(super) why: Option<String>,
     /// The next step.
     pub(super) fix: &'static str,
+}
+
+fn failed_ago(failed: &str, ago: &str, zoned: &Zoned) -> String {
+    match zoned.language {
+        Language::En => format!("{failed} {ago}"),
+        Language::Zh => format!("{ago}{failed}"),
+    }
 }
 
 /// Everything, the most urgent first.
@@ -79,7 +87,7 @@ pub(super) async fn all(shared: &Shared, facts: &Facts, page: &Page) -> Result<V
         if facts.config.job(&failed.job).is_some() {
             wants.push(Want {
                 href: format!("/runs/{}", failed.run_id),
-                wrong: format!("{} {}", words.failed_job, zoned.ago_ms(failed.finished_at)),
+                wrong: failed_ago(words.failed_job, &zoned.ago_ms(failed.finished_at), &zoned),
                 what: failed.job,
                 why: failed.reason,
                 fix: words.failed_fix,
