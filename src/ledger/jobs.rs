@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::{FromRow, QueryBuilder, SqliteConnection};
+use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
 use super::{Ledger, Result};
 use crate::model::{Timestamp, from_ms, to_ms};
@@ -188,7 +188,7 @@ async fn sync(
     let mut known: HashMap<String, Row> =
         rows.into_iter().map(|row| (row.job.clone(), row)).collect();
     let mut states = HashMap::with_capacity(jobs.len());
-    let mut new = Vec::new();
+    let (mut new, mut revised) = (Vec::new(), Vec::new());
     for job in jobs {
         let state = match known.remove(job.name) {
             Some(row)
@@ -196,7 +196,13 @@ async fn sync(
             {
                 row.state()
             }
-            Some(row) => revise(tx, job, &row, now).await?,
+            Some(row) => {
+                revised.push(job);
+                JobState {
+                    cursor: from_ms(now),
+                    ..row.state()
+                }
+            }
             None => {
                 new.push(job);
                 JobState::new(from_ms(now))
@@ -207,8 +213,13 @@ async fn sync(
     for jobs in new.chunks(ROWS) {
         appear(tx, jobs, now).await?;
     }
-    for row in known.values().filter(|row| row.removed_at.is_none()) {
-        remove(tx, row, now).await?;
+    for jobs in revised.chunks(ROWS) {
+        revise(tx, jobs, now).await?;
+    }
+    let removed = known.values().filter(|row| row.removed_at.is_none());
+    let removed: Vec<&str> = removed.map(|row| row.job.as_str()).collect();
+    for jobs in removed.chunks(ROWS) {
+        remove(tx, jobs, now).await?;
     }
     Ok(states)
 }
@@ -228,60 +239,44 @@ async fn appear(
     begin_revisions(tx, jobs, now).await
 }
 
-/// Ends the schedule that the job had and begins the one it has, from now on.
+/// Ends the schedules that the jobs had and begins those they have, from now on.
 async fn revise(
     tx: &mut SqliteConnection,
-    job: &ScheduledJob<'_>,
-    row: &Row,
+    jobs: &[&ScheduledJob<'_>],
     now: i64,
-) -> sqlx::Result<JobState> {
-    end_revision(tx, job.name, row.cursor_at.min(now)).await?;
-    sqlx::query("update job set cursor_at = $2, removed_at = null where job = $1")
-        .bind(job.name)
-        .bind(now)
-        .execute(&mut *tx)
-        .await?;
-    begin_revisions(tx, &[job], now).await?;
-    Ok(JobState {
-        cursor: from_ms(now),
-        ..row.state()
-    })
+) -> sqlx::Result<()> {
+    let names: Vec<&str> = jobs.iter().map(|job| job.name).collect();
+    end_revisions(tx, &names, now).await?;
+    let mut query = QueryBuilder::new("update job set removed_at = null, cursor_at = ");
+    query.push_bind(now).push(" where");
+    in_jobs(tx, query, &names).await?;
+    begin_revisions(tx, jobs, now).await
 }
 
-async fn remove(tx: &mut SqliteConnection, row: &Row, now: i64) -> sqlx::Result<()> {
-    let job = row.job.as_str();
-    end_revision(tx, job, row.cursor_at.min(now)).await?;
-    sqlx::query(
-        "update job set removed_at = $2, paused_at = null, paused_until = null where job = $1",
-    )
-    .bind(job)
-    .bind(now)
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query(
-        "update run set state = 'cancelled', reason = 'its job was removed', finished_at = $2
-         where job = $1 and state = 'planned'",
-    )
-    .bind(job)
-    .bind(now)
-    .execute(&mut *tx)
-    .await?;
-    Ok(())
+async fn remove(tx: &mut SqliteConnection, jobs: &[&str], now: i64) -> sqlx::Result<()> {
+    end_revisions(tx, jobs, now).await?;
+    let mut query =
+        QueryBuilder::new("update job set paused_at = null, paused_until = null, removed_at = ");
+    query.push_bind(now).push(" where");
+    in_jobs(tx, query, jobs).await?;
+    let mut query = QueryBuilder::new(
+        "update run set state = 'cancelled', reason = 'its job was removed', finished_at = ",
+    );
+    query.push_bind(now).push(" where state = 'planned' and");
+    in_jobs(tx, query, jobs).await
 }
 
-/// A revision that never covered an instant leaves no row.
-async fn end_revision(tx: &mut SqliteConnection, job: &str, until: i64) -> sqlx::Result<()> {
-    sqlx::query("delete from revision where job = $1 and until_at is null and since_at >= $2")
-        .bind(job)
-        .bind(until)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query("update revision set until_at = $2 where job = $1 and until_at is null")
-        .bind(job)
-        .bind(until)
-        .execute(&mut *tx)
-        .await?;
-    Ok(())
+/// Up to each job's cursor. A revision that never covered an instant leaves no row.
+async fn end_revisions(tx: &mut SqliteConnection, jobs: &[&str], now: i64) -> sqlx::Result<()> {
+    const CURSOR: &str = ", (select cursor_at from job where job.job = revision.job))";
+    let mut query =
+        QueryBuilder::new("delete from revision where until_at is null and since_at >= min(");
+    query.push_bind(now).push(CURSOR).push(" and");
+    in_jobs(tx, query, jobs).await?;
+    let mut query = QueryBuilder::new("update revision set until_at = min(");
+    query.push_bind(now).push(CURSOR);
+    query.push(" where until_at is null and");
+    in_jobs(tx, query, jobs).await
 }
 
 async fn begin_revisions(
@@ -299,5 +294,20 @@ async fn begin_revisions(
         .build()
         .execute(&mut *tx)
         .await?;
+    Ok(())
+}
+
+/// Runs a statement for these jobs, whose names end it.
+async fn in_jobs(
+    tx: &mut SqliteConnection,
+    mut query: QueryBuilder<Sqlite>,
+    jobs: &[&str],
+) -> sqlx::Result<()> {
+    query.push(" job in (");
+    let mut names = query.separated(", ");
+    for job in jobs {
+        names.push_bind(*job);
+    }
+    query.push(")").build().execute(tx).await?;
     Ok(())
 }
