@@ -9,6 +9,8 @@ mod beats;
 mod chain;
 mod control;
 mod conversation;
+#[cfg(test)]
+mod coverage;
 mod deliver;
 mod desk;
 mod engine;

@@ -149,11 +149,11 @@ async fn stepped_back(
         back_s = step.num_seconds(),
         "the clock stepped back: no occurrence is repeated, none is silenced"
     );
-    let cut = |job: &str, from: Timestamp, until: Timestamp| {
-        let Some(job) = planner.job(job) else {
+    let cut = |schedule: &str, from: Timestamp, until: Timestamp| {
+        let Ok(schedule) = Schedule::from_text(schedule) else {
             return Cut::Whole;
         };
-        match schedule::pass_over(&job.schedule, from - TimeDelta::seconds(1), until) {
+        match schedule::pass_over(&schedule, from - TimeDelta::seconds(1), until) {
             None => Cut::Nothing,
             Some(span) => Cut::Left(span.count, span.until),
         }

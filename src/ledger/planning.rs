@@ -61,7 +61,7 @@ pub enum Cut {
     Nothing,
     /// So many instants, up to and with this one.
     Left(u64, Timestamp),
-    /// All of it: nobody plans its job any more.
+    /// All of it: its schedule cannot be read.
     Whole,
 }
 
@@ -78,8 +78,8 @@ pub struct Skipped {
 #[derive(FromRow)]
 struct RangeAhead {
     run_id: i64,
-    job: String,
     scheduled_at: i64,
+    schedule: Option<String>,
 }
 
 impl Ledger {
@@ -123,7 +123,7 @@ impl Ledger {
     /// What was passed over or not begun and lies ahead again will be planned anew when it comes:
     /// such records are removed, those that reach past `now` are cut. What was begun is not repeated.
     /// What waits for an instant waits no longer than it would have.
-    /// `cut` tells of a record's job, between its first instant and `now`, how many instants are
+    /// `cut` tells of a record's schedule, between its first instant and `now`, how many instants are
     /// left and the last of them.
     ///
     /// # Errors
@@ -135,8 +135,11 @@ impl Ledger {
         cut: impl Fn(&str, Timestamp, Timestamp) -> Cut,
     ) -> Result<()> {
         let ahead: Vec<RangeAhead> = sqlx::query_as(
-            "select run_id, job, scheduled_at from run
-             where trigger = 'schedule' and state in ('missed', 'skipped')
+            "select run_id, scheduled_at, (
+                 select schedule from revision
+                 where revision.job = run.job and since_at < scheduled_at
+                 order by since_at desc limit 1) as schedule
+             from run where trigger = 'schedule' and state in ('missed', 'skipped')
                  and coalesce(until_at, scheduled_at) > $1
                  and not exists (select 1 from attempt where attempt.run_id = run.run_id)",
         )
@@ -147,7 +150,8 @@ impl Ledger {
         let cuts: Vec<_> = ahead
             .into_iter()
             .map(|range| {
-                let cut = cut(&range.job, from_ms(range.scheduled_at), now);
+                let schedule = range.schedule.unwrap_or_default();
+                let cut = cut(&schedule, from_ms(range.scheduled_at), now);
                 (range.run_id, cut)
             })
             .collect();
@@ -278,6 +282,13 @@ async fn move_cursors(tx: &mut SqliteConnection, jobs: &[String], now: i64) -> s
     Ok(())
 }
 
+/// A schedule that was over by a clock that was ahead has no instants there, and the one that counts begins now.
+const REVISIONS_AHEAD: [&str; 3] = [
+    "delete from revision where until_at is not null and since_at >= $1",
+    "update revision set until_at = $1 where until_at > $1",
+    "update revision set since_at = $1 where until_at is null and since_at > $1",
+];
+
 /// Occurrences that were never begun and lie ahead again.
 const NOT_BEGUN: &str = "
     delete from run where state = 'planned' and trigger = 'schedule' and scheduled_at > $1
@@ -313,11 +324,9 @@ async fn pull_back(
         .bind(now)
         .execute(&mut *tx)
         .await?;
-    sqlx::query("update revision set since_at = $1 where until_at is null and since_at > $1")
-        .bind(now)
-        .execute(&mut *tx)
-        .await?;
-    sqlx::query(NOT_BEGUN).bind(now).execute(&mut *tx).await?;
+    for sql in REVISIONS_AHEAD.into_iter().chain([NOT_BEGUN]) {
+        sqlx::query(sql).bind(now).execute(&mut *tx).await?;
+    }
     for sql in SET_AHEAD {
         sqlx::query(sql)
             .bind(now)
