@@ -11,9 +11,6 @@ use emojis::EmojiVersion;
 /// turn it into a file, or refuse it.
 pub const MAX_MESSAGE_BYTES: usize = 4_095;
 
-/// The longest title in bytes of UTF-8 (servers since 2026, code 40057).
-pub const MAX_TITLE_BYTES: usize = 1_024;
-
 /// The most bytes of all tags together (servers since 2026, code 40058).
 pub const MAX_TAGS_BYTES: usize = 512;
 
@@ -112,34 +109,6 @@ pub fn check_tags(tags: &[String]) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// Checks a title's size.
-///
-/// # Errors
-/// More than 1,024 bytes of UTF-8.
-pub fn check_title(title: &str) -> Result<(), String> {
-    let bytes = title.len();
-    if bytes > MAX_TITLE_BYTES {
-        return Err(format!(
-            "the title has {bytes} bytes, ntfy takes {MAX_TITLE_BYTES}: shorten it"
-        ));
-    }
-    Ok(())
-}
-
-/// Checks the URL of an attachment or an icon, which ntfy takes from the web only.
-///
-/// # Errors
-/// Anything that does not begin with `http://` or `https://`.
-pub fn check_web_url(text: &str) -> Result<(), String> {
-    let is_web = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    match text.parse() {
-        Ok(url) if is_web(&url) => Ok(()),
-        _ => Err(format!(
-            "{text:?} is no address of the web: it must begin with http:// or https://"
-        )),
-    }
 }
 
 /// Tags as phones want them: an emoji becomes its short code, the rest stays; trimmed, none empty.
@@ -268,19 +237,5 @@ mod tests {
         let said = check_tags(&vec!["💰".to_owned(); 65]).unwrap_err();
         insta::assert_snapshot!(said, @"the tags have 520 bytes together, ntfy takes 512: use fewer or shorter ones");
         insta::assert_snapshot!(check_tags(&owned(&["gold,silver"])).unwrap_err(), @r#"the tag "gold,silver" has a comma, where ntfy would split it: write two tags"#);
-    }
-
-    #[test]
-    fn titles_are_measured_in_bytes() {
-        assert_eq!(check_title(&"金".repeat(341)), Ok(()));
-        insta::assert_snapshot!(check_title(&"金".repeat(342)).unwrap_err(), @"the title has 1026 bytes, ntfy takes 1024: shorten it");
-    }
-
-    #[test]
-    fn attachments_come_from_the_web() {
-        assert_eq!(check_web_url("https://example.com/a.png"), Ok(()));
-        for wrong in ["example.com/a.png", "ftp://example.com/a", "https://", ""] {
-            assert!(check_web_url(wrong).is_err(), "{wrong}");
-        }
     }
 }
