@@ -72,6 +72,18 @@ def durable_write_ms(folder: Path, times: int = 40) -> tuple[float, float]:
     return statistics.median(taken), quantile(taken, 0.95)
 
 
+def syncs_a_second(folder: Path, seconds: float = 2) -> float:
+    """How often 4 KiB can be appended and synced, one after the other."""
+    count, began = 0, time.perf_counter()
+    with tempfile.TemporaryFile(dir=folder) as file:
+        while (taken := time.perf_counter() - began) < seconds:
+            file.write(os.urandom(4096))
+            file.flush()
+            os.fdatasync(file.fileno())
+            count += 1
+    return count / taken
+
+
 def quantile(values: list[float], q: float) -> float:
     """The smallest value that at least a share q of all does not exceed."""
     return sorted(values)[max(0, math.ceil(len(values) * q) - 1)]
