@@ -135,15 +135,16 @@ impl Running<'_> {
         let attempt = match self.ask(&chain, &filled).await? {
             Asking::Over(attempt) => *attempt,
             Asking::Interrupted => {
-                tokens::keep(self.engine, &chain.news(self.engine).await?).await?;
+                chain.keep_news(self.engine).await?;
                 return self.interrupted().await;
             }
             Asking::Cut => {
-                tokens::keep(self.engine, &chain.news(self.engine).await?).await?;
+                chain.keep_news(self.engine).await?;
                 return Ok(self.cut());
             }
         };
         self.log_tries(&attempt);
+        let _in_order = self.engine.learning.lock().await;
         let learned = chain.news(self.engine).await?;
         let asked = chain.asked(self.number, &attempt, learned.clone());
         let asked_ms = attempt.asked().num_milliseconds();
@@ -189,9 +190,7 @@ impl Running<'_> {
         loop {
             tokio::select! {
                 attempt = &mut asking => return Ok(Asking::Over(Box::new(attempt))),
-                () = chain.counted.notified() => {
-                    tokens::keep(self.engine, &chain.news(self.engine).await?).await?;
-                }
+                () = chain.counted.notified() => chain.keep_news(self.engine).await?,
                 () = self.engine.stop.interrupting() => return Ok(Asking::Interrupted),
                 () = call.is_cut() => return Ok(Asking::Cut),
             }

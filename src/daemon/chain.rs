@@ -79,9 +79,14 @@ impl<'a> Chain<'a> {
         self.endpoints.iter().map(link).collect()
     }
 
-    /// What its endpoints have learned and the ledger does not know yet.
+    /// What its endpoints have learned and the ledger does not know yet. To be asked with the engine's `learning` held.
     pub(super) async fn news(&self, engine: &Engine) -> anyhow::Result<Vec<LearnedRow>> {
         tokens::news(engine, &self.endpoints).await
+    }
+
+    /// Writes that apart from an attempt's end.
+    pub(super) async fn keep_news(&self, engine: &Engine) -> anyhow::Result<()> {
+        tokens::keep_news(engine, &self.endpoints).await
     }
 
     /// The row of an attempt that came to no request.

@@ -100,6 +100,8 @@ pub struct Engine {
     pub(super) heart: Arc<Heart>,
     /// The AI calls that run here.
     pub(super) under_way: UnderWay,
+    /// Held from reading what pools have learned until it is written, so that no older state ends up over a newer one.
+    pub(super) learning: tokio::sync::Mutex<()>,
     /// Housekeeping has beaten: look after the tokens.
     pub(super) token_keeper: Notify,
     /// Something was planned, or a slot is free.
@@ -134,6 +136,7 @@ impl Engine {
             revision: watch::Sender::new(revision),
             heart: Arc::default(),
             under_way: UnderWay::default(),
+            learning: tokio::sync::Mutex::default(),
             token_keeper: Notify::new(),
             runner: Notify::new(),
             deliverer: Notify::new(),

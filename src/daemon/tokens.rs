@@ -111,10 +111,7 @@ pub(super) async fn run(engine: Arc<Engine>) -> anyhow::Result<()> {
     loop {
         // Armed before the look, so that no beat is missed.
         let beat = engine.token_keeper.notified();
-        tokio::select! {
-            looked = look(&engine) => looked?,
-            () = engine.stop.stopping() => return Ok(()),
-        }
+        look(&engine).await?;
         tokio::select! {
             () = beat => {}
             () = engine.stop.stopping() => return Ok(()),
@@ -126,8 +123,12 @@ async fn look(engine: &Engine) -> anyhow::Result<()> {
     let revision = engine.revision();
     for endpoint in revision.endpoints.values() {
         endpoint.pool().note_expiry(engine.clock.now());
-        check(engine, endpoint).await;
-        keep(engine, &news(engine, &[endpoint]).await?).await?;
+        tokio::select! {
+            () = check(engine, endpoint) => {}
+            () = engine.stop.stopping() => {}
+        }
+        // Never cut off: what was taken out of the pool is nowhere else.
+        keep_news(engine, &[endpoint]).await?;
     }
     Ok(())
 }
@@ -197,6 +198,15 @@ fn row(endpoint: &Endpoint, learned: &Learned) -> LearnedRow {
         endpoint: state.and_then(|state| serde_json::to_string(state).ok()),
         tokens: tokens.collect(),
     }
+}
+
+/// Writes what endpoints have learned since, apart from any attempt.
+pub(super) async fn keep_news(
+    engine: &Engine,
+    endpoints: &[impl AsRef<AskEndpoint>],
+) -> anyhow::Result<()> {
+    let _in_order = engine.learning.lock().await;
+    keep(engine, &news(engine, endpoints).await?).await
 }
 
 /// Writes what was learned of endpoints and tokens apart from any attempt.
@@ -290,4 +300,30 @@ async fn tell_of_endpoint(
         }
     };
     Ok(engine.tell(notice).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Clock as _, daemon::fixture};
+
+    #[tokio::test]
+    async fn a_stop_forgets_nothing_that_was_learned() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = fixture::Hand::at("2030-03-01T07:59:00Z");
+        let engine = fixture::engine(folder.path(), "", clock.clone()).await;
+        let (revision, now) = (engine.revision(), clock.now());
+        let at = &revision.endpoints["kimi"];
+        let endpoint = at.client.endpoint();
+        let asked = Asked {
+            started_at: now,
+            finished_at: now,
+        };
+        at.pool().record_answer(endpoint.tokens.first(), asked);
+        engine.stop.drain();
+        run(engine.clone()).await.unwrap();
+        let base_url = endpoint.base_url.as_str();
+        let kept = engine.ledger.tokens(&endpoint.name, base_url).await;
+        assert_eq!(kept.unwrap().len(), 1);
+    }
 }
