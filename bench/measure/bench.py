@@ -45,7 +45,7 @@ FULL = Plan(
 )
 QUICK = Plan(
     once_rounds=20,
-    burst_jobs=(1_000,),
+    burst_jobs=(1_000, 10_000),
     burst_rounds=1,
     peer_rounds=1,
     idle_rounds=1,

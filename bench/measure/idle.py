@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import daemon, machine
 from .bench import Bench, say
-from .peers import Peer, Running
+from .peers import DidNotStart, Peer, Running
 from .report import number, ratio
 
 
@@ -77,8 +77,13 @@ def report(bench: Bench) -> None:
         if jobs == 10_000:
             bench.report.aim("10,000 jobs: start to ready", 300, own.start_ms, "ms")
         for peer in bench.peers.schedulers:
-            rest = measure_peer(peer, jobs, 1, seconds)
-            rows.append(_idle(jobs, peer.name, rest, own))
+            try:
+                rest = measure_peer(peer, jobs, 1, seconds)
+            except DidNotStart as died:
+                # Node's own limit of memory, say: that is a figure too.
+                rows.append([f"{jobs:,}", peer.name, f"did not start: exit {died.status}", "", "", ""])
+            else:
+                rows.append(_idle(jobs, peer.name, rest, own))
     bench.report.section(
         "Idle, and start",
         "Daily jobs of which none is due. Start: from the process's start until it says that it "

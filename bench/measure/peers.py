@@ -77,6 +77,14 @@ def _npm_version(npm: Path, name: str) -> str:
     return json.loads(package.read_text())["version"]
 
 
+class DidNotStart(RuntimeError):
+    """A peer that ended before it was ready."""
+
+    def __init__(self, name: str, status: int) -> None:
+        super().__init__(f"{name} did not start: exit {status}")
+        self.status = status
+
+
 class Running:
     """A peer's program: reads patterns, says that it is ready, and later what it measured."""
 
@@ -94,7 +102,7 @@ class Running:
         self.process.stdin.write("\n".join(crons))
         self.process.stdin.close()
         if self.line() != "ready":
-            raise RuntimeError(f"{peer.name} did not start")
+            raise DidNotStart(peer.name, self.process.wait())
 
     def line(self) -> str:
         return self.process.stdout.readline().strip()
