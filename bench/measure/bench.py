@@ -54,8 +54,8 @@ QUICK = Plan(
     reload_rounds=3,
     pipeline_runs=1_000,
     in_flight=(1, 64, 1_000),
-    crash_rounds=20,
-    peer_crash_rounds=20,
+    crash_rounds=15,
+    peer_crash_rounds=8,
 )
 
 
