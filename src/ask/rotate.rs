@@ -124,7 +124,8 @@ impl Turns<'_> {
         let back_at = pool.back_at(fingerprint, now)?;
         let is_tried = self.tried.contains(fingerprint);
         if back_at <= now {
-            let token = pool.take_this(fingerprint, now).filter(|_| !is_tried)?;
+            // Taking it counts a use: only where it is asked.
+            let token = (!is_tried).then(|| pool.take_this(fingerprint, now))??;
             self.tried.push(fingerprint.clone());
             return Some(Turn::Token(Some(token)));
         }
