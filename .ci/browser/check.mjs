@@ -73,7 +73,12 @@ const open = async (context) => {
     if (["error", "warning"].includes(message.type())) messages.push(`${page.url()}: ${message.text()}`);
   });
   page.on("pageerror", (error) => messages.push(`${page.url()}: ${error}`));
-  page.on("requestfailed", (request) => messages.push(`${request.url()}: ${request.failure()?.errorText}`));
+  page.on("requestfailed", (request) => {
+    const error = request.failure()?.errorText;
+    // A page that is left while it looks again gives its look up.
+    if (request.resourceType() === "fetch" && error === "net::ERR_ABORTED") return;
+    messages.push(`${request.url()}: ${error}`);
+  });
   return page;
 };
 
