@@ -1,12 +1,15 @@
-//! The invariant under restarts, pauses, changed schedules and a clock that steps, in any order: every nominal instant
+//! The invariant under restarts, reloads, pauses, changed schedules and a clock that steps, in any order: every nominal instant
 //! is in exactly one row of the ledger. What it should hold is counted here without the planner.
 
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use proptest::{prelude::*, test_runner::RngSeed};
+use tokio::sync::oneshot;
 
-use super::{Engine, LEASE, Owner, Revision, Stop, fixture, scheduler};
+use super::{
+    Engine, LEASE, Owner, Revision, Stop, fixture, planner::Planner, reload::Changeover, scheduler,
+};
 use crate::{
     ledger::{Access, Beat, HistoryRow, Ledger},
     model::{RunState, Timestamp, from_ms, to_ms},
@@ -30,6 +33,8 @@ enum Event {
     Hours(i64),
     /// The daemon starts with this config.
     Start(usize),
+    /// It changes over to this config.
+    Reload(usize),
     /// The job is paused, until so many hours later or for good.
     Pause(Option<i64>),
     /// And resumed.
@@ -43,7 +48,8 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (1..60_i64).prop_map(Event::Hours),
-        4 => (0..CONFIGS.len()).prop_map(Event::Start),
+        3 => (0..CONFIGS.len()).prop_map(Event::Start),
+        2 => (0..CONFIGS.len()).prop_map(Event::Reload),
         1 => prop::option::of(1..60_i64).prop_map(Event::Pause),
         1 => Just(Event::Resume),
         2 => any::<bool>().prop_map(Event::Run),
@@ -58,7 +64,9 @@ struct World {
     ledger: Ledger,
     now: Timestamp,
     config: usize,
-    /// The last start, up to which everything is written.
+    /// What runs since the last start.
+    daemon: Option<(Engine, Planner)>,
+    /// The last start or reload, up to which everything is written.
     written_at: Option<Timestamp>,
     /// Each instant that must be there.
     due: Vec<Timestamp>,
@@ -78,6 +86,7 @@ impl World {
             ledger,
             now,
             config: 0,
+            daemon: None,
             written_at: None,
             due: Vec::new(),
         }
@@ -88,18 +97,20 @@ impl World {
         self.clock.set(&now.to_rfc3339());
     }
 
-    async fn start(&mut self, config: usize) {
-        // Whatever is new counts from now: what was due until now is of the old one.
-        let old = fixture::config(self.folder.path(), CONFIGS[self.config]);
+    /// Whatever is new counts from now: what was due until now is of the old config. Returns the new one's revision.
+    fn turn_to(&mut self, config: usize) -> Revision {
+        let of = |config: usize| fixture::config(self.folder.path(), CONFIGS[config]);
+        let (old, new) = (of(self.config), of(config));
         let job = &old.jobs[0];
         if let Some(since) = self.written_at.filter(|_| job.enabled) {
             let upcoming = job.schedule.upcoming(since);
             self.due.extend(upcoming.take_while(|at| *at <= self.now));
         }
-        let new = fixture::config(self.folder.path(), CONFIGS[config]);
-        let revision = Revision::new(new).unwrap();
-        let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
-        let engine = Engine::new(Owner::daemon(), revision, ledger, clock, Stop::default());
+        (self.config, self.written_at) = (config, Some(self.now));
+        Revision::new(new).unwrap()
+    }
+
+    async fn start(&mut self, config: usize) {
         let last_beat = self.written_at.map(|at| Beat {
             owner: "daemon-1".to_owned(),
             started_at: to_ms(at),
@@ -107,14 +118,27 @@ impl World {
             planner_at: to_ms(at),
             stopped_at: None,
         });
-        scheduler::resume(&engine, last_beat).await.unwrap();
-        (self.config, self.written_at) = (config, Some(self.now));
+        let revision = self.turn_to(config);
+        let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
+        let engine = Engine::new(Owner::daemon(), revision, ledger, clock, Stop::default());
+        let planner = scheduler::resume(&engine, last_beat).await.unwrap();
+        self.daemon = Some((engine, planner));
+    }
+
+    async fn reload(&mut self, config: usize) {
+        let revision = self.turn_to(config);
+        let (done, _) = oneshot::channel();
+        let (engine, planner) = self.daemon.as_mut().unwrap();
+        let changeover = Changeover { revision, done };
+        let changed = scheduler::change_over(engine, planner, changeover).await;
+        changed.unwrap();
     }
 
     async fn happens(&mut self, event: Event) {
         match event {
             Event::Hours(hours) => self.set(self.now + TimeDelta::hours(hours)),
             Event::Start(config) => self.start(config).await,
+            Event::Reload(config) => self.reload(config).await,
             Event::Pause(hours) => {
                 let until = hours.map(|hours| self.now + TimeDelta::hours(hours));
                 self.ledger.pause("gold", self.now, until).await.unwrap();
@@ -196,6 +220,21 @@ async fn holds_after(events: &[Event]) -> Result<(), TestCaseError> {
     world.happens(Event::Resume).await;
     world.start(world.config).await;
     world.check().await
+}
+
+#[tokio::test]
+async fn a_paused_job_whose_schedule_is_reloaded_leaves_each_instant_in_one_row() {
+    let changed = [
+        Event::Pause(None),
+        Event::Hours(50),
+        Event::Reload(1),
+        Event::Hours(50),
+        Event::Reload(4),
+        Event::Hours(20),
+        Event::Reload(0),
+        Event::Hours(30),
+    ];
+    holds_after(&changed).await.unwrap();
 }
 
 #[tokio::test]

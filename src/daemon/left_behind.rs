@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     engine::Engine,
-    planner::{end_pause, missed},
+    planner::{Planner, end_pause, missed},
     scheduler::{leave_out_recorded, tell_passed_over},
 };
 use crate::{
@@ -14,26 +14,54 @@ use crate::{
     schedule::{Missed, Schedule, pass_over},
 };
 
-/// Records it up to `now` for each job whose schedule is not among `jobs` any more.
-pub(super) async fn record(
+/// A job whose schedule ends: that schedule, and where planning stands under it.
+type Left = (String, Schedule, JobState);
+
+/// Records it at a start, for each job whose schedule is not among `jobs` any more.
+pub(super) async fn at_start(
     engine: &Engine,
     jobs: &[ScheduledJob<'_>],
     now: Timestamp,
 ) -> anyhow::Result<()> {
+    let goes_on = going_on(jobs);
+    let known = engine.ledger.scheduled().await?.into_iter();
+    let left = known.filter(|(job, text, _)| !goes_on(job, text));
+    // A zone that tzdata has no longer has no instants either.
+    let left =
+        left.filter_map(|(job, text, state)| Some((job, Schedule::from_text(&text).ok()?, state)));
+    record(engine, left.collect(), now).await
+}
+
+/// Records it at a reload: all that is due is planned, so that only a pause can have kept something back.
+pub(super) async fn at_reload(
+    engine: &Engine,
+    planner: &Planner,
+    jobs: &[ScheduledJob<'_>],
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let goes_on = going_on(jobs);
+    let pauses = engine.ledger.pauses().await?.into_iter();
+    let left = pauses.filter_map(|(job, state)| {
+        let schedule = planner.job(&job)?.schedule.clone();
+        (!goes_on(&job, &schedule.to_text())).then_some((job, schedule, state))
+    });
+    record(engine, left.collect(), now).await
+}
+
+/// Tells whether a job is still to be planned by that schedule.
+fn going_on<'a>(jobs: &'a [ScheduledJob<'_>]) -> impl Fn(&str, &str) -> bool + 'a {
     let current: HashMap<_, _> = jobs.iter().map(|job| (job.name, job.schedule)).collect();
-    let (mut planning, mut schedules) = (Planning::default(), HashMap::new());
-    for (job, text, state) in engine.ledger.scheduled().await? {
-        if current.get(&*job) == Some(&&*text) {
-            continue;
-        }
-        // A zone that tzdata has no longer has no instants either.
-        if let Ok(schedule) = Schedule::from_text(&text) {
-            pass(&job, &schedule, &state, now, &mut planning);
-            schedules.insert(job, schedule);
-        }
-    }
-    if planning.jobs.is_empty() {
+    move |job, schedule| current.get(job) == Some(&schedule)
+}
+
+async fn record(engine: &Engine, left: Vec<Left>, now: Timestamp) -> anyhow::Result<()> {
+    if left.is_empty() {
         return Ok(());
+    }
+    let (mut planning, mut schedules) = (Planning::default(), HashMap::new());
+    for (job, schedule, state) in left {
+        pass(&job, &schedule, &state, now, &mut planning);
+        schedules.insert(job, schedule);
     }
     leave_out_recorded(engine, |job| schedules.get(job), &mut planning).await?;
     let write = || engine.ledger.plan(&planning, now);

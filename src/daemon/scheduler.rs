@@ -31,7 +31,7 @@ const IDLE: TimeDelta = TimeDelta::hours(1);
 /// `last_beat` is the last daemon's: signs of life that lie ahead tell that the clock was wrong.
 pub(super) async fn resume(engine: &Engine, last_beat: Option<Beat>) -> anyhow::Result<Planner> {
     let now = engine.clock.now();
-    let mut planner = sync(engine, &engine.revision().config, now).await?;
+    let mut planner = sync(engine, None, &engine.revision().config, now).await?;
     let last_sign = last_beat.map(|beat| from_ms(beat.beat_at));
     let ahead = planner.newest_cursor().max(last_sign);
     if let Some(ahead) = ahead.filter(|ahead| *ahead - now > STEP) {
@@ -45,8 +45,14 @@ pub(super) async fn resume(engine: &Engine, last_beat: Option<Beat>) -> anyhow::
     Ok(planner)
 }
 
-/// Makes the ledger's jobs those of a config, and a planner that goes on where each stands.
-async fn sync(engine: &Engine, config: &Config, now: Timestamp) -> anyhow::Result<Planner> {
+/// Makes the ledger's jobs those of a config, and a planner that goes on where each stands: after
+/// `before`, which has planned what is due, or from a start on.
+async fn sync(
+    engine: &Engine,
+    before: Option<&Planner>,
+    config: &Config,
+    now: Timestamp,
+) -> anyhow::Result<Planner> {
     let enabled: Vec<_> = config.jobs.iter().filter(|job| job.enabled).collect();
     let texts: Vec<String> = enabled.iter().map(|job| job.schedule.to_text()).collect();
     let jobs: Vec<ScheduledJob<'_>> = enabled
@@ -57,7 +63,10 @@ async fn sync(engine: &Engine, config: &Config, now: Timestamp) -> anyhow::Resul
             schedule,
         })
         .collect();
-    left_behind::record(engine, &jobs, now).await?;
+    match before {
+        None => left_behind::at_start(engine, &jobs, now).await?,
+        Some(before) => left_behind::at_reload(engine, before, &jobs, now).await?,
+    }
     let states = engine
         .persist(|| engine.ledger.sync_jobs(&jobs, now))
         .await?;
@@ -67,14 +76,14 @@ async fn sync(engine: &Engine, config: &Config, now: Timestamp) -> anyhow::Resul
 
 /// Changes over to another config in one step: what was due under the old one is written down, the
 /// new jobs count from now, and unchanged ones keep their cursor.
-async fn change_over(
+pub(super) async fn change_over(
     engine: &Engine,
     planner: &mut Planner,
     changeover: Changeover,
 ) -> anyhow::Result<()> {
     let now = engine.clock.now();
     plan(engine, planner, now).await?;
-    *planner = sync(engine, &changeover.revision.config, now).await?;
+    *planner = sync(engine, Some(planner), &changeover.revision.config, now).await?;
     engine.change_over(changeover.revision);
     engine.runner.notify_one();
     engine.deliverer.notify_one();
