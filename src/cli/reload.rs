@@ -14,20 +14,16 @@ pub(super) fn run(file: &std::path::Path) -> Result<(), Failure> {
         anyhow::anyhow!("{errors}\nnot reloaded: the daemon was not asked, it goes on as it is")
     })?;
     let reloaded = block_on(ask_to_reload(&ledger.0))??;
-    for line in reloaded.changes.iter().chain(&reloaded.errors) {
-        say!("{line}");
+    let came_of_it = match (reloaded.taken, reloaded.changes.is_empty()) {
+        (false, _) => "not reloaded: the daemon goes on with the config it has",
+        (true, true) => "reloaded: nothing has changed",
+        (true, false) => "reloaded",
+    };
+    let lines = reloaded.changes.iter().chain(&reloaded.errors);
+    let lines: Vec<&str> = lines.map(String::as_str).chain([came_of_it]).collect();
+    say!("{}", lines.join("\n"));
+    match reloaded.taken {
+        true => Ok(()),
+        false => Err(Failure::Told),
     }
-    if !reloaded.taken {
-        say!("not reloaded: the daemon goes on with the config it has");
-        return Err(Failure::Told);
-    }
-    say!(
-        "{}",
-        if reloaded.changes.is_empty() {
-            "reloaded: nothing has changed"
-        } else {
-            "reloaded"
-        }
-    );
-    Ok(())
 }

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use toml::de::DeTable;
+
 use super::{
     env::Env,
     errors::{Error, Errors},
@@ -48,15 +50,16 @@ pub(super) fn parse(url: &str, env: &dyn Env) -> Result<LedgerPath, String> {
 pub fn ledger_of(file: &Path, env: &dyn Env) -> Result<LedgerPath, Errors> {
     let text = fs::read_to_string(file)
         .map_err(|why| Error::whole(file, format!("cannot be read: {}", reason(&why))))?;
-    let table: toml::Table = toml::from_str(&text).map_err(|why| {
+    let table = DeTable::parse(&text).map_err(|why| {
         let at = why.span().map_or(0, |span| span.start);
         Error {
             position: Some(Source::new(file, &text).position(at)),
             ..Error::whole(file, format!("not TOML: {}", why.message()))
         }
     })?;
-    let url = table.get("ledger").and_then(|ledger| ledger.get("url"));
-    match url.and_then(toml::Value::as_str) {
+    let ledger = table.get_ref().get("ledger");
+    let url = ledger.and_then(|ledger| ledger.get_ref().get("url"));
+    match url.and_then(|url| url.get_ref().as_str()) {
         None => Ok(default(env)),
         Some(url) => {
             let url = expand::expand(url, env)

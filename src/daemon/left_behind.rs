@@ -9,7 +9,7 @@ use super::{
     scheduler::{leave_out_recorded, tell_passed_over},
 };
 use crate::{
-    ledger::{JobState, Planning, ScheduledJob},
+    ledger::{JobChanges, JobState, Planning, ScheduledJob},
     model::Timestamp,
     schedule::{Missed, Schedule, pass_over},
 };
@@ -23,9 +23,9 @@ pub(super) async fn at_start(
     jobs: &[ScheduledJob<'_>],
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let goes_on = going_on(jobs);
+    let current: HashMap<_, _> = jobs.iter().map(|job| (job.name, job.schedule)).collect();
     let known = engine.ledger.scheduled().await?.into_iter();
-    let left = known.filter(|(job, text, _)| !goes_on(job, text));
+    let left = known.filter(|(job, text, _)| current.get(&**job) != Some(&&**text));
     // A zone that tzdata has no longer has no instants either.
     let left =
         left.filter_map(|(job, text, state)| Some((job, Schedule::from_text(&text).ok()?, state)));
@@ -36,22 +36,18 @@ pub(super) async fn at_start(
 pub(super) async fn at_reload(
     engine: &Engine,
     planner: &Planner,
-    jobs: &[ScheduledJob<'_>],
+    changes: &JobChanges<'_>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let goes_on = going_on(jobs);
-    let pauses = engine.ledger.pauses().await?.into_iter();
-    let left = pauses.filter_map(|(job, state)| {
+    let mut pauses = engine.ledger.pauses().await?;
+    let revised = changes.revised.iter().map(|job| job.name);
+    let ended = revised.chain(changes.removed.iter().map(String::as_str));
+    let left = ended.filter_map(|job| {
+        let (job, state) = pauses.remove_entry(job)?;
         let schedule = planner.job(&job)?.schedule.clone();
-        (!goes_on(&job, &schedule.to_text())).then_some((job, schedule, state))
+        Some((job, schedule, state))
     });
     record(engine, left.collect(), now).await
-}
-
-/// Tells whether a job is still to be planned by that schedule.
-fn going_on<'a>(jobs: &'a [ScheduledJob<'_>]) -> impl Fn(&str, &str) -> bool + 'a {
-    let current: HashMap<_, _> = jobs.iter().map(|job| (job.name, job.schedule)).collect();
-    move |job, schedule| current.get(job) == Some(&schedule)
 }
 
 async fn record(engine: &Engine, left: Vec<Left>, now: Timestamp) -> anyhow::Result<()> {

@@ -2,13 +2,13 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
+    collections::{BinaryHeap, HashMap, HashSet},
     sync::Arc,
 };
 
 use crate::{
     config::{Job, Overlap},
-    ledger::{JobState, NewOccurrence, NewRange, Planning},
+    ledger::{JobChanges, JobState, NewOccurrence, NewRange, Planning, ScheduledJob},
     model::{JobName, RunState, Timestamp},
     schedule::{self, Misfires, Missed, Schedule, Span},
 };
@@ -29,16 +29,15 @@ struct Entry {
 }
 
 impl Planner {
-    /// The enabled jobs, each from where the ledger stands.
-    pub(super) fn new(jobs: &[Arc<Job>], states: &HashMap<String, JobState>) -> Self {
+    /// The enabled jobs, each from where `cursor` says that the ledger stands.
+    pub(super) fn new(jobs: &[Arc<Job>], cursor: impl Fn(&str) -> Option<Timestamp>) -> Self {
         let entries: Vec<Entry> = jobs
             .iter()
             .filter(|job| job.enabled)
             .filter_map(|job| {
-                let cursor = states.get(job.name.as_str())?.cursor;
                 Some(Entry {
                     job: job.clone(),
-                    cursor,
+                    cursor: cursor(job.name.as_str())?,
                     next: None,
                 })
             })
@@ -76,6 +75,31 @@ impl Planner {
     /// The job of that name, if it is planned here.
     pub(super) fn job(&self, name: &str) -> Option<&Arc<Job>> {
         Some(&self.entries[*self.by_name.get(name)?].job)
+    }
+
+    /// Up to where every instant of the job of that name is in the ledger.
+    pub(super) fn cursor(&self, name: &str) -> Option<Timestamp> {
+        Some(self.entries[*self.by_name.get(name)?].cursor)
+    }
+
+    /// What differs where `jobs` are planned from now on.
+    pub(super) fn changes<'a>(&self, jobs: &'a [ScheduledJob<'a>]) -> JobChanges<'a> {
+        let mut changes = JobChanges::default();
+        let mut stay = HashSet::with_capacity(jobs.len());
+        for job in jobs {
+            stay.insert(job.name);
+            match self.job(job.name) {
+                None => changes.new.push(job),
+                Some(known) if known.schedule.to_text() == job.schedule => {}
+                Some(_) => changes.revised.push(job),
+            }
+        }
+        let gone = self
+            .by_name
+            .keys()
+            .filter(|name| !stay.contains(name.as_str()));
+        changes.removed = gone.cloned().collect();
+        changes
     }
 
     /// The newest instant of a job that is not yet in the ledger, at `now`.

@@ -54,11 +54,14 @@ pub(super) async fn run(
         info!(asked_by = request.asked_by, "reading the config again");
         systemd::reloading();
         let outcome = reload(&engine, &load, &planner).await;
-        tell(&engine, &outcome, request.reply.is_some()).await?;
+        keep(&engine, &outcome);
+        let is_read = request.reply.is_some();
         if let Some(reply) = request.reply {
-            // Whoever asked may have left.
-            reply.send(outcome).ok();
+            // Whoever asked may have left; who waits need not wait for thousands of lines of the log.
+            reply.send(outcome.clone()).ok();
         }
+        log(&outcome);
+        tell(&engine, outcome, is_read).await?;
     }
 }
 
@@ -130,8 +133,17 @@ fn lines(errors: &Errors) -> Vec<String> {
     errors.0.iter().map(ToString::to_string).collect()
 }
 
-/// Logs it, shows it, and pushes a notice of it; whoever asked and waits reads what is wrong there.
-async fn tell(engine: &Engine, outcome: &Outcome, is_read: bool) -> anyhow::Result<()> {
+/// Keeps it to be shown.
+fn keep(engine: &Engine, outcome: &Outcome) {
+    engine.set_reload(Reloaded {
+        at: engine.clock.now(),
+        taken: outcome.is_ok(),
+        lines: outcome.as_ref().unwrap_or_else(|errors| errors).clone(),
+    });
+    systemd::reloaded(&engine.status());
+}
+
+fn log(outcome: &Outcome) {
     match outcome {
         Ok(changes) if changes.is_empty() => info!("config reloaded: nothing has changed"),
         Ok(changes) => {
@@ -147,16 +159,14 @@ async fn tell(engine: &Engine, outcome: &Outcome, is_read: bool) -> anyhow::Resu
             warn!("config rejected: the one that runs goes on");
         }
     }
-    engine.set_reload(Reloaded {
-        at: engine.clock.now(),
-        taken: outcome.is_ok(),
-        lines: outcome.as_ref().unwrap_or_else(|errors| errors).clone(),
-    });
-    systemd::reloaded(&engine.status());
+}
+
+/// Pushes a notice of it; whoever asked and waits reads what is wrong there.
+async fn tell(engine: &Engine, outcome: Outcome, is_read: bool) -> anyhow::Result<()> {
     match outcome {
         Ok(_) => engine.tell(Notice::ConfigTaken).await?,
         Err(errors) if !is_read && !engine.stop.is_stopping() => {
-            engine.tell(Notice::ConfigRejected(errors.clone())).await?
+            engine.tell(Notice::ConfigRejected(errors)).await?;
         }
         Err(_) => {}
     }

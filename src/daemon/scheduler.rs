@@ -1,7 +1,7 @@
 //! The planner's loop: sleeps exactly until the next due instant, writes down what is due, wakes
 //! the runner. Looks again at each beat, because a clock can step and a machine can sleep.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use anyhow::Context;
 use chrono::TimeDelta;
@@ -21,6 +21,9 @@ use crate::{
 
 /// Steps below this are drift that time servers correct all the time.
 const STEP: TimeDelta = TimeDelta::seconds(2);
+
+/// What is said where the jobs could not be written before the stop.
+const FULL: &str = "stopped while the ledger's disk was full";
 
 /// How long the loop sleeps when nothing is due: the beat wakes it anyway.
 const IDLE: TimeDelta = TimeDelta::hours(1);
@@ -63,15 +66,24 @@ async fn sync(
             schedule,
         })
         .collect();
-    match before {
-        None => left_behind::at_start(engine, &jobs, now).await?,
-        Some(before) => left_behind::at_reload(engine, before, &jobs, now).await?,
-    }
-    let states = engine
-        .persist(|| engine.ledger.sync_jobs(&jobs, now))
-        .await?;
-    let states = states.context("stopped while the ledger's disk was full")?;
-    Ok(Planner::new(&config.jobs, &states))
+    let Some(before) = before else {
+        left_behind::at_start(engine, &jobs, now).await?;
+        let sync = || engine.ledger.sync_jobs(&jobs, now);
+        let states = engine.persist(sync).await?.context(FULL)?;
+        let cursor = |name: &str| Some(states.get(name)?.cursor);
+        return Ok(Planner::new(&config.jobs, cursor));
+    };
+    let changes = before.changes(&jobs);
+    left_behind::at_reload(engine, before, &changes, now).await?;
+    let change = || engine.ledger.change_jobs(&changes, now);
+    engine.persist(change).await?.context(FULL)?;
+    let from_now = changes.new.iter().chain(&changes.revised);
+    let from_now: HashSet<&str> = from_now.map(|job| job.name).collect();
+    let cursor = |name: &str| match from_now.contains(name) {
+        true => Some(now),
+        false => before.cursor(name),
+    };
+    Ok(Planner::new(&config.jobs, cursor))
 }
 
 /// Changes over to another config in one step: what was due under the old one is written down, the

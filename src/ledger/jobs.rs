@@ -16,6 +16,17 @@ pub struct ScheduledJob<'a> {
     pub schedule: &'a str,
 }
 
+/// What a config makes of the ledger's jobs. Those that are not among them go on as they are.
+#[derive(Debug, Default)]
+pub struct JobChanges<'a> {
+    /// New, or back: they count from now.
+    pub new: Vec<&'a ScheduledJob<'a>>,
+    /// With another schedule, which counts from now.
+    pub revised: Vec<&'a ScheduledJob<'a>>,
+    /// Gone: their runs that were not begun are cancelled.
+    pub removed: Vec<String>,
+}
+
 /// Where planning stands for one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobState {
@@ -64,9 +75,6 @@ impl Row {
 impl Ledger {
     /// Makes the ledger's jobs those of the config, and tells where planning stands for each.
     ///
-    /// A new job, one that came back and one whose schedule changed count from `now`; the others
-    /// keep their cursor. Runs of a removed job that were not begun are cancelled.
-    ///
     /// # Errors
     /// The ledger could not be read or written.
     pub async fn sync_jobs(
@@ -76,6 +84,16 @@ impl Ledger {
     ) -> Result<HashMap<String, JobState>> {
         let mut tx = self.write().await?;
         let done = sync(&mut tx, jobs, to_ms(now)).await;
+        self.finish(tx, done).await
+    }
+
+    /// Makes the ledger's jobs those of another config than the one that they are of.
+    ///
+    /// # Errors
+    /// The ledger could not be written.
+    pub async fn change_jobs(&self, changes: &JobChanges<'_>, now: Timestamp) -> Result<()> {
+        let mut tx = self.write().await?;
+        let done = change(&mut tx, changes, to_ms(now)).await;
         self.finish(tx, done).await
     }
 
@@ -188,40 +206,45 @@ async fn sync(
     let mut known: HashMap<String, Row> =
         rows.into_iter().map(|row| (row.job.clone(), row)).collect();
     let mut states = HashMap::with_capacity(jobs.len());
-    let (mut new, mut revised) = (Vec::new(), Vec::new());
+    let mut changes = JobChanges::default();
     for job in jobs {
-        let state = match known.remove(job.name) {
-            Some(row)
-                if row.removed_at.is_none() && row.schedule.as_deref() == Some(job.schedule) =>
-            {
-                row.state()
-            }
+        let row = known
+            .remove(job.name)
+            .filter(|row| row.removed_at.is_none());
+        let state = match row {
+            Some(row) if row.schedule.as_deref() == Some(job.schedule) => row.state(),
             Some(row) => {
-                revised.push(job);
+                changes.revised.push(job);
                 JobState {
                     cursor: from_ms(now),
                     ..row.state()
                 }
             }
             None => {
-                new.push(job);
+                changes.new.push(job);
                 JobState::new(from_ms(now))
             }
         };
         states.insert(job.name.to_owned(), state);
     }
-    for jobs in new.chunks(ROWS) {
+    let removed = known.into_values().filter(|row| row.removed_at.is_none());
+    changes.removed = removed.map(|row| row.job).collect();
+    change(tx, &changes, now).await?;
+    Ok(states)
+}
+
+async fn change(tx: &mut SqliteConnection, changes: &JobChanges<'_>, now: i64) -> sqlx::Result<()> {
+    for jobs in changes.new.chunks(ROWS) {
         appear(tx, jobs, now).await?;
     }
-    for jobs in revised.chunks(ROWS) {
+    for jobs in changes.revised.chunks(ROWS) {
         revise(tx, jobs, now).await?;
     }
-    let removed = known.values().filter(|row| row.removed_at.is_none());
-    let removed: Vec<&str> = removed.map(|row| row.job.as_str()).collect();
+    let removed: Vec<&str> = changes.removed.iter().map(String::as_str).collect();
     for jobs in removed.chunks(ROWS) {
         remove(tx, jobs, now).await?;
     }
-    Ok(states)
+    Ok(())
 }
 
 async fn appear(
@@ -233,6 +256,7 @@ async fn appear(
         .push_values(jobs, |mut row, job| {
             row.push_bind(job.name).push_bind(now).push_bind(now);
         })
+        .push(" on conflict (job) do update set removed_at = null, cursor_at = excluded.cursor_at")
         .build()
         .execute(&mut *tx)
         .await?;
@@ -247,7 +271,7 @@ async fn revise(
 ) -> sqlx::Result<()> {
     let names: Vec<&str> = jobs.iter().map(|job| job.name).collect();
     end_revisions(tx, &names, now).await?;
-    let mut query = QueryBuilder::new("update job set removed_at = null, cursor_at = ");
+    let mut query = QueryBuilder::new("update job set cursor_at = ");
     query.push_bind(now).push(" where");
     in_jobs(tx, query, &names).await?;
     begin_revisions(tx, jobs, now).await

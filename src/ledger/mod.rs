@@ -62,7 +62,7 @@ pub use self::{
     error::LedgerError,
     figures::{EndedRun, Outbox},
     history::{AttemptRow, Before, DeliveryRow, HistoryRow, Shown},
-    jobs::{JobState, ScheduledJob},
+    jobs::{JobChanges, JobState, ScheduledJob},
     lock::DaemonLock,
     looks::{Glimpse, LastAnswer, TakenBy, Trouble},
     moving::{HandedOver, Moving, MovingNotice},
