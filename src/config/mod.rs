@@ -17,6 +17,7 @@ mod env;
 mod errors;
 mod expand;
 mod extras;
+mod fields;
 mod heartbeat;
 mod item;
 mod job;

@@ -1,7 +1,7 @@
 //! A config as people may look at it: every value that counts, defaults too, and no secret.
 
 use super::{
-    diff::{Fields, Shown, endpoint, job, target, top, web_fields},
+    fields::{Fields, Shown, endpoint, job, target, top, web_fields},
     types::{Config, Job},
 };
 
