@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    fields::{Fields, Shown, endpoint, job, target, top, web_fields},
+    fields::{Fields, Shown, asking, endpoint, notification, target, top, web_fields},
     types::{Config, Endpoint, Job, Target, Web},
 };
 
@@ -56,12 +56,7 @@ fn jobs(old: &Config, new: &Config, changes: &mut Vec<Change>) {
     for job in &new.jobs {
         match gone.remove(job.name.as_str()) {
             Some(before) if before == job.as_ref() => {}
-            Some(before) => changed(
-                job.name.as_str(),
-                self::job(before),
-                self::job(job),
-                changes,
-            ),
+            Some(before) => self::job(before, job, changes),
             None => changes.push(Change {
                 what: job.name.to_string(),
                 how: format!("new, {}", when(job)),
@@ -69,6 +64,15 @@ fn jobs(old: &Config, new: &Config, changes: &mut Vec<Change>) {
         }
     }
     changes.extend(gone.into_keys().map(removed));
+}
+
+fn job(old: &Job, new: &Job, changes: &mut Vec<Change>) {
+    let name = new.name.as_str();
+    changed(name, asking(old), asking(new), changes);
+    let (old, new) = (&old.notification, &new.notification);
+    if old != new {
+        changed(name, notification(old), notification(new), changes);
+    }
 }
 
 fn named<T>(
@@ -110,20 +114,18 @@ fn changed(what: &str, old: Fields, new: Fields, changes: &mut Vec<Change>) {
 }
 
 fn how(field: &str, old: Option<&Shown>, new: Option<&Shown>) -> Option<String> {
-    match (old, new) {
-        (None, None) => None,
-        (Some(Shown::Text(old)), Some(Shown::Text(new))) => {
-            (old != new).then(|| format!("{field} {old} -> {new}"))
-        }
-        (Some(Shown::Hidden(old)), Some(Shown::Hidden(new))) => {
-            (old != new).then(|| format!("{field} changed"))
-        }
-        (None, Some(Shown::Text(new))) => Some(format!("{field} {new} (new)")),
-        (Some(Shown::Text(old)), None) => Some(format!("{field} {old} (removed)")),
-        (None, Some(_)) => Some(format!("{field} added")),
-        (Some(_), None) => Some(format!("{field} removed")),
-        (Some(_), Some(_)) => Some(format!("{field} changed")),
-    }
+    use Shown::Hidden;
+    let how = match (old, new) {
+        (old, new) if old == new => return None,
+        (Some(Hidden(_)), Some(_)) | (Some(_), Some(Hidden(_))) => format!("{field} changed"),
+        (Some(old), Some(new)) => format!("{field} {old} -> {new}"),
+        (None, Some(Hidden(_))) => format!("{field} added"),
+        (Some(Hidden(_)), None) => format!("{field} removed"),
+        (None, Some(new)) => format!("{field} {new} (new)"),
+        (Some(old), None) => format!("{field} {old} (removed)"),
+        (None, None) => return None,
+    };
+    Some(how)
 }
 
 /// The port is opened once, at the start; what guards it stays with it until then.

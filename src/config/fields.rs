@@ -3,7 +3,7 @@
 //! No secret is shown of it: tokens are counted and named by their labels, passwords only said to have
 //! changed.
 
-use std::{fmt, fmt::Write as _};
+use std::{fmt, fmt::Write as _, time::Duration};
 
 use secrecy::ExposeSecret;
 
@@ -17,12 +17,25 @@ use super::{
 };
 use crate::render::TextChoices;
 
-/// A value as it is shown, and as it is compared.
+/// A value as it is compared, and made words only where it is shown: a reload compares thousands of jobs.
+#[derive(PartialEq, Eq)]
 pub(super) enum Shown {
-    /// Both are the text.
+    /// As it is.
     Text(String),
+    /// In the file's words for a time.
+    Time(Duration),
     /// Too long or too secret to show: only its change is told.
     Hidden(String),
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Time(time) => f.write_str(&duration::words(*time)),
+            Self::Hidden(_) => f.write_str("[hidden]"),
+        }
+    }
 }
 
 pub(super) type Fields = Vec<(&'static str, Option<Shown>)>;
@@ -41,12 +54,12 @@ fn word(value: impl fmt::Debug) -> Option<Shown> {
 }
 
 fn choices(choices: &TextChoices) -> Option<Shown> {
-    let json = serde_json::to_string(choices).unwrap_or_default();
-    Some(Shown::Text(json)).filter(|_| *choices != TextChoices::default())
+    let json = || serde_json::to_string(choices).unwrap_or_default();
+    (*choices != TextChoices::default()).then(|| Shown::Text(json()))
 }
 
-fn time(duration: std::time::Duration) -> Option<Shown> {
-    text(duration::words(duration))
+fn time(duration: Duration) -> Option<Shown> {
+    Some(Shown::Time(duration))
 }
 
 pub(super) fn top(config: &Config) -> Fields {
@@ -207,7 +220,7 @@ fn network(network: &Network) -> Fields {
     ]
 }
 
-fn notification(notification: &Notification) -> Fields {
+pub(super) fn notification(notification: &Notification) -> Fields {
     let tags = notification.tags.as_ref().map(|tags| tags.join(", "));
     let extras = notification.extras();
     // A button's address and headers may hold secrets.
@@ -242,6 +255,13 @@ fn notification(notification: &Notification) -> Fields {
 }
 
 pub(super) fn job(job: &Job) -> Fields {
+    let mut fields = asking(job);
+    fields.extend(notification(&job.notification));
+    fields
+}
+
+/// All of a job but what its pushes show.
+pub(super) fn asking(job: &Job) -> Fields {
     let mut fields = schedule(job);
     fields.extend([
         ("prompt", hidden(&job.prompt)),
@@ -274,7 +294,6 @@ pub(super) fn job(job: &Job) -> Fields {
         ("retry_for", time(job.retry_for)),
         ("push_retry_for", time(job.push_retry_for)),
     ]);
-    fields.extend(notification(&job.notification));
     fields
 }
 

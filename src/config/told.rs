@@ -55,9 +55,9 @@ fn listed(fields: Fields) -> Vec<(String, String)> {
         .filter_map(|(key, value)| {
             let key = key.split(" (").next().unwrap_or(key).to_owned();
             match value? {
-                Shown::Text(text) => Some((key, text)),
                 Shown::Hidden(hidden) if hidden.is_empty() || key == "a token" => None,
                 Shown::Hidden(_) => Some((key, SET.to_owned())),
+                shown => Some((key, shown.to_string())),
             }
         })
         .collect()
