@@ -83,9 +83,9 @@ impl Desk {
     /// Takes what is owed to the phone next.
     async fn take(&self, now: Timestamp) -> Option<Owed> {
         let claiming = Claiming {
-            target: "phone",
+            target: "phone".to_owned(),
             of: None,
-            owner: "daemon-1",
+            owner: "daemon-1".to_owned(),
             now,
             lease_until: now + Duration::from_secs(MINUTE),
         };

@@ -108,9 +108,9 @@ fn delivery(kind: &'static str, part: i64, parts: i64, now: Timestamp) -> NewDel
 
 async fn take(ledger: &Ledger, owner: &str, now: Timestamp) -> Option<Owed> {
     let claiming = Claiming {
-        target: "phone",
+        target: "phone".to_owned(),
         of: None,
-        owner,
+        owner: owner.to_owned(),
         now,
         lease_until: now + LEASE,
     };

@@ -144,8 +144,10 @@ impl Running<'_> {
             }
         };
         self.log_tries(&attempt);
-        let _in_order = self.engine.learning.lock().await;
+        let in_order = self.engine.learning.lock().await;
         let learned = chain.news(self.engine).await?;
+        // Attempts that taught nothing need no order, and share a transaction.
+        let _in_order = (!learned.is_empty()).then_some(in_order);
         let asked = chain.asked(self.number, &attempt, learned.clone());
         let asked_ms = attempt.asked().num_milliseconds();
         let ended = match attempt.result {

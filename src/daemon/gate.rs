@@ -1,12 +1,12 @@
 //! When a target may be sent to: its server's patience, its pace and its quiet hours. Pure but for one
 //! look into the ledger.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{engine::Engine, pace, revision::Revision};
 use crate::{
     config::{Pace, Pacing, QuietMode, Target},
-    ledger::{Admission, Admit, Hold, Owed, Visitor, Waits},
+    ledger::{Admission, Hold, Owed, Visitor, Waits},
     model::Timestamp,
     push::{Kind, PushError},
 };
@@ -44,48 +44,34 @@ impl Gates {
     }
 }
 
-/// A target's own way through, for the transaction that claims.
-pub(super) struct Gate<'a> {
-    target: &'a Target,
-    visitor: String,
-    logins: Option<String>,
-    now: Timestamp,
+/// A target's own way through, as the transaction that claims asks for it.
+pub(super) fn admission(target: &Arc<Target>, now: Timestamp) -> Admission {
+    let to = target.clone();
+    Admission {
+        visitor: pace::visitor_of(target),
+        also: pace::logins_of(target),
+        admit: Arc::new(move |owed, visitor, logins| admit(&to, owed, visitor, logins, now)),
+    }
 }
 
-impl<'a> Gate<'a> {
-    pub(super) fn of(target: &'a Target, now: Timestamp) -> Self {
-        Self {
-            target,
-            visitor: pace::visitor_of(target),
-            logins: pace::logins_of(target),
-            now,
-        }
-    }
-
-    /// What is left after one more message; Err: when it may go out.
-    pub(super) fn admit(
-        &self,
-        owed: &Owed,
-        visitor: &Visitor,
-        logins: Option<&Visitor>,
-    ) -> Result<Visitor, Timestamp> {
-        match granted_at(self.target, visitor, logins, self.now) {
-            at if at > self.now => Err(at),
-            _ => Ok(pace::after_one(
+/// What is left after one more message; Err: when it may go out.
+fn admit(
+    target: &Target,
+    owed: &Owed,
+    visitor: &Visitor,
+    logins: Option<&Visitor>,
+    now: Timestamp,
+) -> Result<Visitor, Timestamp> {
+    match granted_at(target, visitor, logins, now) {
+        at if at > now => Err(at),
+        _ => {
+            let pacing = &target.courtesy.pacing;
+            Ok(pace::after_one(
                 visitor,
-                &self.target.courtesy.pacing,
-                requests(self.target, owed),
-                self.now,
-            )),
-        }
-    }
-
-    /// The same as the ledger asks for it.
-    pub(super) fn admission<'s>(&'s self, admit: &'s Admit) -> Admission<'s> {
-        Admission {
-            visitor: &self.visitor,
-            also: self.logins.as_deref(),
-            admit,
+                pacing,
+                requests(target, owed),
+                now,
+            ))
         }
     }
 }

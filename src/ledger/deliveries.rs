@@ -1,6 +1,8 @@
 //! The outbox: one row for each message part owed to a target, written with the answer, sent by
 //! the deliverer, never asked for again.
 
+use std::sync::Arc;
+
 use sqlx::{FromRow, QueryBuilder, SqliteConnection};
 
 use super::{Ledger, Result, Visitor, visitors};
@@ -117,21 +119,19 @@ macro_rules! in_turn {
     };
 }
 
-const CLAIM: &str = concat!(
-    "update delivery set state = 'sending', lease_owner = $2, lease_until = $3, fence = fence + 1
-     where delivery_id = (
-         select delivery_id from delivery
-         where target = $1 and next_at <= $4 and (run_id = $5 or $5 is null and ",
+const NEXT: &str = concat!(
+    "select delivery_id, run_id, kind, target, part, parts, sequence_id, message, give_up_at, turn, fence,
+         (select min(started_at) from delivery_attempt a
+             where a.delivery_id = delivery.delivery_id and a.outcome = 'unknown') as unknown_since,
+         (select job from run where run.run_id = delivery.run_id) as job,
+         (select scheduled_at from run where run.run_id = delivery.run_id) as scheduled_at,
+         (select trigger from run where run.run_id = delivery.run_id) as trigger
+     from delivery
+     where target = $1 and next_at <= $2 and (run_id = $3 or $3 is null and ",
     in_turn!(),
     ") and ",
     sendable!(),
-    "    order by run_id, kind, turn limit 1)
-     returning delivery_id, run_id, kind, target, part, parts, sequence_id, message, give_up_at,
-         turn, fence, (select min(started_at) from delivery_attempt a
-             where a.delivery_id = delivery.delivery_id and a.outcome = 'unknown') as unknown_since,
-          (select job from run where run.run_id = delivery.run_id) as job,
-         (select scheduled_at from run where run.run_id = delivery.run_id) as scheduled_at,
-         (select trigger from run where run.run_id = delivery.run_id) as trigger"
+    " order by run_id, kind, turn limit 1"
 );
 
 const NEXT_BY_TARGET: &str = concat!(
@@ -143,17 +143,17 @@ const NEXT_BY_TARGET: &str = concat!(
 );
 
 #[cfg(test)]
-pub(super) const QUERIES: [&str; 2] = [CLAIM, NEXT_BY_TARGET];
+pub(super) const QUERIES: [&str; 2] = [NEXT, NEXT_BY_TARGET];
 
 /// Who claims, and what.
-#[derive(Clone, Copy, Debug)]
-pub struct Claiming<'a> {
+#[derive(Clone, Debug)]
+pub struct Claiming {
     /// The target's name.
-    pub target: &'a str,
+    pub target: String,
     /// One run's alone.
     pub of: Option<RunId>,
     /// Who.
-    pub owner: &'a str,
+    pub owner: String,
     /// When.
     pub now: Timestamp,
     /// How long the claim stands.
@@ -162,18 +162,19 @@ pub struct Claiming<'a> {
 
 /// Tells what is left after one more message, or when it may go out. The message is the one that was
 /// claimed: one that may be there already is looked for first, which costs a request too.
-pub type Admit<'a> = dyn Fn(&Owed, &Visitor, Option<&Visitor>) -> std::result::Result<Visitor, Timestamp>
-    + Sync
-    + 'a;
+pub type Admit = dyn Fn(&Owed, &Visitor, Option<&Visitor>) -> std::result::Result<Visitor, Timestamp>
+    + Send
+    + Sync;
 
 /// What a target's server grants, and to whom.
-pub struct Admission<'a> {
+#[derive(Clone)]
+pub struct Admission {
     /// The visitor that a message counts for.
-    pub visitor: &'a str,
+    pub visitor: String,
     /// Others whose hold counts too.
-    pub also: Option<&'a str>,
+    pub also: Option<String>,
     /// Tells what is left after one more message, or when it may go out.
-    pub admit: &'a Admit<'a>,
+    pub admit: Arc<Admit>,
 }
 
 /// What there is to send.
@@ -225,41 +226,37 @@ impl Ledger {
     /// The ledger could not be written.
     pub async fn claim_delivery(
         &self,
-        claiming: &Claiming<'_>,
-        admission: Option<&Admission<'_>>,
+        claiming: &Claiming,
+        admission: Option<&Admission>,
     ) -> Result<Claimed> {
-        let mut tx = self.write().await?;
-        let done = claim_granted(&mut tx, claiming, admission).await;
-        match done {
-            // What was claimed only to see that there is something goes back.
-            Ok(Claimed::Wait(until)) => {
-                tx.roll_back().await;
-                Ok(Claimed::Wait(until))
-            }
-            done => self.finish(tx, done).await,
-        }
+        let (claiming, admission) = (claiming.clone(), admission.cloned());
+        self.together(move |tx| {
+            Box::pin(async move { claim_granted(tx, &claiming, admission.as_ref()).await })
+        })
+        .await
     }
 }
 
 async fn claim_granted(
     tx: &mut SqliteConnection,
-    claiming: &Claiming<'_>,
-    admission: Option<&Admission<'_>>,
+    claiming: &Claiming,
+    admission: Option<&Admission>,
 ) -> sqlx::Result<Claimed> {
-    let Some(owed) = claim(tx, claiming).await? else {
+    let Some(owed) = next(tx, claiming).await? else {
         return Ok(Claimed::Nothing);
     };
     if let Some(admission) = admission {
-        let visitor = visitors::visitor(tx, admission.visitor).await?;
-        let also = match admission.also {
+        let visitor = visitors::visitor(tx, &admission.visitor).await?;
+        let also = match &admission.also {
             Some(also) => Some(visitors::visitor(tx, also).await?),
             None => None,
         };
         match (admission.admit)(&owed, &visitor, also.as_ref()) {
-            Ok(after) => visitors::spend(tx, admission.visitor, &after).await?,
+            Ok(after) => visitors::spend(tx, &admission.visitor, &after).await?,
             Err(until) => return Ok(Claimed::Wait(until)),
         }
     }
+    let owed = claim(tx, claiming, owed).await?;
     Ok(Claimed::Owed(Box::new(owed)))
 }
 
@@ -297,19 +294,31 @@ pub(super) async fn insert_deliveries(
     Ok(())
 }
 
-async fn claim(tx: &mut SqliteConnection, claiming: &Claiming<'_>) -> sqlx::Result<Option<Owed>> {
-    let now = to_ms(claiming.now);
-    let claimed: Option<Owed> = sqlx::query_as(CLAIM)
-        .bind(claiming.target)
-        .bind(claiming.owner)
-        .bind(to_ms(claiming.lease_until))
-        .bind(now)
+/// What is to be sent next, as it is before it is claimed.
+async fn next(tx: &mut SqliteConnection, claiming: &Claiming) -> sqlx::Result<Option<Owed>> {
+    sqlx::query_as(NEXT)
+        .bind(&claiming.target)
+        .bind(to_ms(claiming.now))
         .bind(claiming.of)
-        .fetch_optional(&mut *tx)
-        .await?;
-    let Some(mut owed) = claimed else {
-        return Ok(None);
-    };
+        .fetch_optional(tx)
+        .await
+}
+
+async fn claim(
+    tx: &mut SqliteConnection,
+    claiming: &Claiming,
+    mut owed: Owed,
+) -> sqlx::Result<Owed> {
+    let now = to_ms(claiming.now);
+    owed.fence = sqlx::query_scalar(
+        "update delivery set state = 'sending', lease_owner = $2, lease_until = $3, fence = fence + 1
+         where delivery_id = $1 returning fence",
+    )
+    .bind(owed.delivery_id)
+    .bind(&claiming.owner)
+    .bind(to_ms(claiming.lease_until))
+    .fetch_one(&mut *tx)
+    .await?;
     owed.number = sqlx::query_scalar(
         "insert into delivery_attempt (delivery_id, number, started_at, outcome)
          select $1, coalesce(max(number), 0) + 1, $2, 'sending'
@@ -326,5 +335,5 @@ async fn claim(tx: &mut SqliteConnection, claiming: &Claiming<'_>) -> sqlx::Resu
             .execute(&mut *tx)
             .await?;
     }
-    Ok(Some(owed))
+    Ok(owed)
 }

@@ -18,7 +18,6 @@ macro_rules! live {
 mod audit;
 mod backup;
 mod beat;
-mod beginnings;
 mod conversations;
 mod deliveries;
 mod error;
@@ -38,6 +37,7 @@ mod retention;
 mod runs;
 mod sessions;
 mod standings;
+mod together;
 mod tokens;
 mod visitors;
 mod write;
@@ -77,7 +77,7 @@ pub use self::{
     tokens::{KnownToken, LearnedRow, TokenRow},
     visitors::{Hold, TargetState, Visitor},
 };
-use self::{beginnings::Beginnings, write::Write};
+use self::{together::Line, write::Write};
 
 /// How long a write waits for another process's short transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -93,7 +93,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 pub struct Ledger {
     pool: SqlitePool,
     path: Arc<PathBuf>,
-    beginnings: Beginnings,
+    line: Line,
 }
 
 /// What a ledger's file may be opened for.
@@ -136,7 +136,7 @@ impl Ledger {
         Ok(Self {
             pool,
             path: Arc::new(path.to_path_buf()),
-            beginnings: Beginnings::default(),
+            line: Line::default(),
         })
     }
 

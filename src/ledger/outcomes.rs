@@ -113,9 +113,12 @@ impl Ledger {
         deliveries: &[NewDelivery],
         now: Timestamp,
     ) -> Result<Option<&'static str>> {
-        let mut tx = self.write().await?;
-        let done = write_answer(&mut tx, claim, answered, deliveries, to_ms(now)).await;
-        self.finish(tx, done).await
+        let (claim, answered, deliveries) = (claim.clone(), answered.clone(), deliveries.to_vec());
+        let now = to_ms(now);
+        self.together(move |tx| {
+            Box::pin(async move { write_answer(tx, &claim, &answered, &deliveries, now).await })
+        })
+        .await
     }
 
     /// Writes a failed attempt: the run waits for its next one, or is failed with its notice.

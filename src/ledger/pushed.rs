@@ -110,9 +110,11 @@ impl Ledger {
         outcome: &Outcome,
         now: Timestamp,
     ) -> Result<Option<Completed>> {
-        let mut tx = self.write().await?;
-        let done = write_outcome(&mut tx, owed, outcome, to_ms(now)).await;
-        self.finish(tx, done).await
+        let (owed, outcome, now) = (owed.clone(), outcome.clone(), to_ms(now));
+        self.together(move |tx| {
+            Box::pin(async move { write_outcome(tx, &owed, &outcome, now).await })
+        })
+        .await
     }
 }
 

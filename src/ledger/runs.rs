@@ -158,6 +158,17 @@ impl Ledger {
         Ok(at.map(from_ms))
     }
 
+    /// Begins an attempt: durable before the first byte goes to the AI. Returns its number.
+    ///
+    /// # Errors
+    /// The ledger could not be written, or the claim is lost.
+    pub async fn start_attempt(&self, claim: &Claim, ai: &str, now: Timestamp) -> Result<i64> {
+        let (claim, ai) = (claim.clone(), ai.to_owned());
+        let now = to_ms(now);
+        self.together(move |tx| Box::pin(async move { start_attempt(tx, &claim, &ai, now).await }))
+            .await
+    }
+
     /// Writes a manual run and claims it for `owner` in the same transaction.
     ///
     /// # Errors
@@ -279,7 +290,7 @@ async fn claim_manual(
     .await
 }
 
-pub(super) async fn start_attempt(
+async fn start_attempt(
     tx: &mut SqliteConnection,
     claim: &Claim,
     ai: &str,

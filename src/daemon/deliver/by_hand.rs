@@ -4,10 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::TimeDelta;
 
-use super::{
-    super::engine::Engine,
-    send::{Next, send_next},
-};
+use super::{super::engine::Engine, send::send_owed};
 use crate::model::{RunId, Timestamp};
 
 /// Sends what one run owes, until all of it is over or `until` has come; tells whether it is over.
@@ -23,15 +20,8 @@ pub async fn deliver_run(
     loop {
         let mut granted: HashMap<&str, Timestamp> = HashMap::new();
         for target in targets {
-            while !engine.stop.is_interrupting() {
-                match send_next(engine, target, Some(run_id)).await? {
-                    Next::Sent => {}
-                    Next::Nothing => break,
-                    Next::Wait(at) => {
-                        granted.insert(target, at);
-                        break;
-                    }
-                }
+            if let Some(at) = send_owed(engine, target, Some(run_id)).await? {
+                granted.insert(target, at);
             }
         }
         let owed = engine.ledger.owed_of(run_id).await?;

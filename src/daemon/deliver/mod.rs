@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 pub use self::by_hand::deliver_run;
 pub(super) use self::log::shown;
-use self::send::{Next, send_next};
+use self::send::send_owed;
 use super::{engine::Engine, fallback, gate::Gates};
 use crate::model::Timestamp;
 
@@ -86,12 +86,6 @@ async fn due_at(engine: &Engine, now: Timestamp) -> anyhow::Result<Vec<(String, 
 
 /// Sends everything that one target is owed now.
 async fn serve(engine: Arc<Engine>, target: String) -> (String, anyhow::Result<()>) {
-    let result = async {
-        while !engine.stop.is_interrupting()
-            && matches!(send_next(&engine, &target, None).await?, Next::Sent)
-        {}
-        Ok(())
-    };
-    let result = result.await;
-    (target, result)
+    let sent = send_owed(&engine, &target, None).await;
+    (target, sent.map(drop))
 }

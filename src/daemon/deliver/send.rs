@@ -1,4 +1,4 @@
-//! One delivery: claim, POST, outcome.
+//! What a target is owed, one message after the other: claim, POST, outcome.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -7,7 +7,7 @@ use tracing::info;
 use super::{
     super::{
         engine::Engine,
-        gate::{self, Gate},
+        gate,
         links::{Buttons, links},
         notices::Notice,
         outbox,
@@ -18,65 +18,65 @@ use super::{
 };
 use crate::{
     config::{Job, Target},
-    ledger::{Claimed, Claiming, Outcome, Owed, Visitor, Waits},
+    ledger::{Claimed, Claiming, Outcome, Owed, Waits},
     model::{Language, RunId, Timestamp},
     push::{Client, PushError, Receipt, Sighting},
     web::{Links, Purpose},
 };
 
-/// What came of looking for something to send.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// It was sent, whatever came of it.
-    Sent,
-    /// The server grants nothing before this instant.
-    Wait(Timestamp),
-    /// Nothing is owed to the target now.
-    Nothing,
-}
-
-/// One delivery: claim, POST, outcome.
-pub(super) async fn send_next(
+/// Sends one message after the other, until nothing is owed to the target now; tells until when its server
+/// grants none, where that is why.
+pub(super) async fn send_owed(
     engine: &Engine,
     target: &str,
     of: Option<RunId>,
-) -> anyhow::Result<Next> {
-    let revision = engine.revision();
-    let known = revision.target(target).map(|(target, _)| target.as_ref());
-    let now = engine.clock.now();
-    // What was asked for by hand is not held at night.
-    if of.is_none() && known.is_some_and(|target| gate::quiet_until(target, now).is_some()) {
-        return Ok(Next::Nothing);
+) -> anyhow::Result<Option<Timestamp>> {
+    let mut claimed = claim(engine, target, of).await?;
+    loop {
+        let owed = match claimed {
+            Claimed::Owed(owed) => owed,
+            Claimed::Wait(at) => return Ok(Some(at)),
+            Claimed::Nothing => return Ok(None),
+        };
+        let links = links(engine).await?;
+        let outcome = send(engine, &owed, links.as_ref()).await;
+        // One behind the other in the same transaction: a message costs one sync of the disk.
+        let (ended, next) = tokio::join!(
+            write_outcome(engine, &owed, &outcome),
+            claim(engine, target, of)
+        );
+        ended?;
+        claimed = next?;
     }
-    let gate = known.map(|target| Gate::of(target, now));
-    let admit = |owed: &Owed, visitor: &Visitor, logins: Option<&Visitor>| match &gate {
-        Some(gate) => gate.admit(owed, visitor, logins),
-        None => Ok(visitor.clone()),
-    };
-    let admission = gate.as_ref().map(|gate| gate.admission(&admit));
+}
+
+/// Claims what the target is to be sent next.
+async fn claim(engine: &Engine, target: &str, of: Option<RunId>) -> anyhow::Result<Claimed> {
+    let (revision, now) = (engine.revision(), engine.clock.now());
+    let known = revision.target(target).map(|(target, _)| target);
+    // What was asked for by hand is not held at night.
+    let is_held = |target| of.is_none() && gate::quiet_until(target, now).is_some();
+    if engine.stop.is_interrupting() || known.is_some_and(|target| is_held(target)) {
+        return Ok(Claimed::Nothing);
+    }
+    let admission = known.map(|target| gate::admission(target, now));
     let claiming = Claiming {
-        target,
+        target: target.to_owned(),
         of,
-        owner: engine.owner.as_str(),
+        owner: engine.owner.as_str().to_owned(),
         now,
         lease_until: engine.lease_until(),
     };
     let claim = || engine.ledger.claim_delivery(&claiming, admission.as_ref());
-    let owed = match engine.persist(claim).await? {
-        Some(Claimed::Owed(owed)) => owed,
-        Some(Claimed::Wait(at)) => return Ok(Next::Wait(at)),
-        Some(Claimed::Nothing) | None => return Ok(Next::Nothing),
-    };
-    let links = links(engine).await?;
-    let outcome = send(engine, &owed, links.as_ref()).await;
-    let write = || {
-        engine
-            .ledger
-            .delivery_ended(&owed, &outcome, engine.clock.now())
-    };
+    Ok(engine.persist(claim).await?.unwrap_or(Claimed::Nothing))
+}
+
+async fn write_outcome(engine: &Engine, owed: &Owed, outcome: &Outcome) -> anyhow::Result<()> {
+    let now = || engine.clock.now();
+    let write = || engine.ledger.delivery_ended(owed, outcome, now());
     match engine.persist(write).await {
         Ok(completed) => {
-            tell_of_target(engine, &owed, &outcome).await?;
+            tell_of_target(engine, owed, outcome).await?;
             // Whoever asked by hand reads it on the terminal.
             if let Some(completed) = completed.flatten().filter(|_| !engine.tries_once) {
                 log::completed(&completed);
@@ -92,7 +92,7 @@ pub(super) async fn send_next(
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(Next::Sent)
+    Ok(())
 }
 
 /// The attempt from which on a target is out of reach for long: about a quarter of an hour.
