@@ -133,7 +133,9 @@ async fn write_outcome(
         } => {
             end_attempt(tx, owed, "delivered", None, now).await?;
             set_delivered(tx, owed, receipt, now).await?;
-            space_next_part(tx, owed, to_ms(*next_part_at)).await?;
+            if owed.parts > 1 {
+                space_next_part(tx, owed, to_ms(*next_part_at)).await?;
+            }
             visitors::fares_well(tx, &owed.target, *no_sequence, now).await?;
             let completed = complete_with(tx, owed, now).await?;
             let is_delivered = |run: &Completed| run.state == RunState::Delivered.as_str();
@@ -352,6 +354,17 @@ async fn complete_with(
     }
 }
 
+const END: &str = "update run set state = $2, reason = $3, finished_at = $4
+     where run_id = $1 and state in ('answered', 'delivering')
+     returning run_id, job, scheduled_at, trigger, state, reason, asked_ms, token_label,
+         (select max(a.finished_at) - min(a.started_at) from delivery_attempt a
+              join delivery d on d.delivery_id = a.delivery_id
+              where d.run_id = run.run_id and d.kind = 'answer') as pushed_ms,
+         (select coalesce(sum(bytes), 0) from delivery d
+              where d.run_id = run.run_id and d.kind = 'answer') as bytes,
+         (select coalesce(max(parts), 0) from delivery d
+              where d.run_id = run.run_id and d.kind = 'answer') as parts";
+
 /// Ends the run when no answer of it is owed any more.
 pub(super) async fn complete(
     tx: &mut SqliteConnection,
@@ -378,32 +391,11 @@ pub(super) async fn complete(
     } else {
         RunState::Delivered
     };
-    sqlx::query(
-        "update run set state = $2, reason = $3, finished_at = $4
-         where run_id = $1 and state in ('answered', 'delivering')",
-    )
-    .bind(run_id)
-    .bind(state.as_str())
-    .bind(&reason)
-    .bind(now)
-    .execute(&mut *tx)
-    .await?;
-    completed(tx, run_id).await.map(Some)
-}
-
-async fn completed(tx: &mut SqliteConnection, run_id: RunId) -> sqlx::Result<Completed> {
-    sqlx::query_as(
-        "select run_id, job, scheduled_at, trigger, state, reason, asked_ms, token_label,
-             (select max(a.finished_at) - min(a.started_at) from delivery_attempt a
-                  join delivery d on d.delivery_id = a.delivery_id
-                  where d.run_id = run.run_id and d.kind = 'answer') as pushed_ms,
-             (select coalesce(sum(bytes), 0) from delivery d
-                  where d.run_id = run.run_id and d.kind = 'answer') as bytes,
-             (select coalesce(max(parts), 0) from delivery d
-                  where d.run_id = run.run_id and d.kind = 'answer') as parts
-         from run where run_id = $1",
-    )
-    .bind(run_id)
-    .fetch_one(&mut *tx)
-    .await
+    sqlx::query_as(END)
+        .bind(run_id)
+        .bind(state.as_str())
+        .bind(&reason)
+        .bind(now)
+        .fetch_optional(&mut *tx)
+        .await
 }

@@ -132,29 +132,26 @@ async fn write_all(mut tx: Write, acts: Vec<Act>) -> sqlx::Result<Vec<sqlx::Resu
     }
 }
 
+/// Each has a savepoint of its own; the commit ends them all.
 async fn write_each(
     tx: &mut SqliteConnection,
     acts: Vec<Act>,
 ) -> sqlx::Result<Vec<sqlx::Result<()>>> {
     let mut outcomes = Vec::with_capacity(acts.len());
     for act in acts {
-        say(tx, "savepoint own").await?;
-        match act(tx).await {
-            Ok(()) => outcomes.push(Ok(())),
-            lost @ Err(sqlx::Error::RowNotFound) => {
-                say(tx, "rollback to own").await?;
-                outcomes.push(lost);
+        sqlx::query("savepoint own").execute(&mut *tx).await?;
+        let outcome = act(tx).await;
+        match outcome {
+            Ok(()) => {}
+            Err(sqlx::Error::RowNotFound) => {
+                sqlx::query("rollback to own").execute(&mut *tx).await?;
             }
             // `SQLite` may have rolled all of it back by itself.
             Err(error) => return Err(error),
         }
-        say(tx, "release own").await?;
+        outcomes.push(outcome);
     }
     Ok(outcomes)
-}
-
-async fn say(tx: &mut SqliteConnection, sql: &'static str) -> sqlx::Result<()> {
-    sqlx::query(sql).execute(tx).await.map(drop)
 }
 
 #[cfg(test)]
