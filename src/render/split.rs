@@ -211,8 +211,8 @@ impl<'t> Cutter<'t> {
         let rest = &self.text[at..];
         let places = boundaries(rest, max_bytes);
         let Some(&window) = places.last() else {
-            // One grapheme longer than the room.
-            return &rest[..rest.floor_char_boundary(max_bytes).max(first_char(rest))];
+            // One grapheme longer than the room, which takes one of its characters at least.
+            return &rest[..rest.floor_char_boundary(max_bytes)];
         };
         let second_half = places.iter().rev().take_while(|&&place| place * 2 > window);
         let best = second_half.min_by_key(|&&place| self.rate(at, place));
@@ -262,12 +262,10 @@ impl<'t> Cutter<'t> {
 /// One character more than fits is looked at: whether a grapheme ends depends on the next one.
 fn boundaries(text: &str, max_bytes: usize) -> Vec<usize> {
     let seen = &text[..text.ceil_char_boundary(max_bytes + 1)];
-    let is_all = seen.len() == text.len();
     let ends = seen
         .grapheme_indices(true)
         .map(|(start, grapheme)| start + grapheme.len());
-    ends.take_while(|&end| end <= max_bytes && (is_all || end < seen.len()))
-        .collect()
+    ends.take_while(|&end| end <= max_bytes).collect()
 }
 
 /// The text from its first grapheme that is more than white space.
@@ -285,10 +283,6 @@ fn trim_end(text: &str) -> &str {
     let mut graphemes = text.grapheme_indices(true).rev();
     let last = graphemes.find(|(_, grapheme)| !grapheme.trim().is_empty());
     last.map_or("", |(start, grapheme)| &text[..start + grapheme.len()])
-}
-
-fn first_char(text: &str) -> usize {
-    text.chars().next().map_or(0, char::len_utf8)
 }
 
 fn notice(missing: usize, language: Language) -> String {
@@ -370,8 +364,9 @@ mod tests {
 
     #[test]
     fn the_best_place_in_the_second_half_is_taken() {
-        let cases: [(&str, usize, &[&str]); 12] = [
+        let cases: [(&str, usize, &[&str]); 14] = [
             ("aaaa b\n\ncc dd ee", 12, &["aaaa b", "cc dd ee"]),
+            ("aaaaaaaa\n\nbb\nccc ddd", 14, &["aaaaaaaa", "bb\nccc ddd"]),
             ("aaaaaa\ncc. dd ee", 14, &["aaaaaa\ncc.", "dd ee"]),
             ("aaaaaaaa\ncc. dd ee", 14, &["aaaaaaaa", "cc. dd ee"]),
             ("aaaaa bb. cc dd", 12, &["aaaaa bb.", "cc dd"]),
@@ -380,6 +375,7 @@ mod tests {
             ("圆周率是3.14159多", 16, &["圆周率是3.14", "159多"]),
             ("甲甲甲，乙乙", 15, &["甲甲甲，", "乙乙"]),
             ("甲甲甲甲。", 12, &["甲甲甲", "甲。"]),
+            ("甲。乙丙丁", 12, &["甲。乙丙", "丁"]),
             ("ab\n\ncdefghijkl", 10, &["ab\n\ncdefgh", "ijkl"]),
             ("🇨🇳🇺🇸🇯🇵", 20, &["🇨🇳🇺🇸", "🇯🇵"]),
             (
@@ -434,6 +430,15 @@ mod tests {
             parts[1].text,
             "one two three four five.… (1,424 more characters)"
         );
+    }
+
+    #[test]
+    fn a_single_missing_character_is_told_in_the_singular() {
+        // Longer than the words that stand in its place.
+        let family = "👨‍👩‍👧‍👦";
+        let part = truncate(&format!("abcdefg{family}"), None, 30, Language::En);
+        let text = part.expect("a message").text;
+        assert_eq!(text, "abcdefg… (1 more character)");
     }
 
     #[test]
