@@ -114,6 +114,17 @@ fn seconds_come_first_of_six_fields() {
 fn a_rare_day_is_found_decades_ahead() {
     let leap_monday = cron("0 0 29 2 +1").next_after(instant("2024-03-01T00:00:00Z"));
     assert_eq!(leap_monday, Some(instant("2044-02-29T00:00:00Z")));
+    // 2100 is no leap year: forty years without one.
+    let leap_monday = cron("0 0 29 2 +1").next_after(instant("2072-03-01T00:00:00Z"));
+    assert_eq!(leap_monday, Some(instant("2112-02-29T00:00:00Z")));
+}
+
+#[test]
+fn the_last_day_that_a_clock_can_show_still_comes() {
+    let noon = cron("0 12 31 12 *");
+    let last = instant("9999-12-31T12:00:00Z");
+    assert_eq!(noon.next_after(instant("9999-12-31T11:59:59Z")), Some(last));
+    assert_eq!(noon.next_after(last), None);
 }
 
 #[test]
@@ -129,6 +140,7 @@ fn a_wrong_pattern_is_told_by_field_and_with_its_fix() {
         "0 8 * * 8",
         "0 8 * * 99999999999",
         "mon 8 * * *",
+        "? 8 * * *",
         "0 8 * * jan",
         "0 8 * * monday",
         "0 22-2 * * *",
@@ -142,10 +154,12 @@ fn a_wrong_pattern_is_told_by_field_and_with_its_fix() {
         "0 8 * * 1#6",
         "0 8 * * 1#",
         "0 8 1#2 * *",
+        "0 8 1#6 * *",
         "*-5 * * * *",
         "1-2-3 * * * *",
         "0 8 * L *",
         "0 8 32W * *",
+        "0 8 1-5W * *",
         "0 8 +1 * *",
         "０ 8 * * *",
         "*,5 * * * *",
@@ -186,6 +200,8 @@ fn a_wrong_pattern_is_told_by_field_and_with_its_fix() {
         day-of-week: 99999999999 is above 7
     mon 8 * * *
         minute: `mon` is not allowed; write `*`, or numbers 0-59, with `,` `-` and `/`
+    ? 8 * * *
+        minute: `?` is not allowed; write `*`, or numbers 0-59, with `,` `-` and `/`
     0 8 * * jan
         day-of-week: `jan` is not allowed; write `*`, or numbers 0-7 or sun-sat, `5L` (last Friday), `1#2` (second Monday), with `,` `-` and `/`
     0 8 * * monday
@@ -212,6 +228,8 @@ fn a_wrong_pattern_is_told_by_field_and_with_its_fix() {
         day-of-week: `1#` names no week of a month; write `#1` to `#5`, or `L` for the last
     0 8 1#2 * *
         day-of-month: `1#2` is not allowed; write `*`, or numbers 1-31, `L` (last day), `15W` (nearest weekday), `LW`, with `,` `-` and `/`
+    0 8 1#6 * *
+        day-of-month: `1#6` is not allowed; write `*`, or numbers 1-31, `L` (last day), `15W` (nearest weekday), `LW`, with `,` `-` and `/`
     *-5 * * * *
         minute: `*-5` is not allowed; write `*`, or numbers 0-59, with `,` `-` and `/`
     1-2-3 * * * *
@@ -220,6 +238,8 @@ fn a_wrong_pattern_is_told_by_field_and_with_its_fix() {
         month: `L` is not allowed; write `*`, or numbers 1-12 or jan-dec, with `,` `-` and `/`
     0 8 32W * *
         day-of-month: 32 is above 31
+    0 8 1-5W * *
+        day-of-month: `1-5W` is not allowed: invalid end of range
     0 8 +1 * *
         day-of-month: `+1` is not allowed; write `*`, or numbers 1-31, `L` (last day), `15W` (nearest weekday), `LW`, with `,` `-` and `/`
     ０ 8 * * *

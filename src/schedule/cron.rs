@@ -84,7 +84,7 @@ fn count_in(pattern: &Pattern, stretch: &Stretch, from: i64) -> u64 {
     // Readings below this were shown before the clock went back.
     let fresh = stretch.from + offset.max(previous);
     let seen = pattern.walls_between((start + offset).max(fresh), end);
-    let gap_ends_here = previous < offset && start == stretch.from && start < stretch.until;
+    let gap_ends_here = previous < offset && start == stretch.from;
     if !gap_ends_here {
         return seen;
     }
