@@ -1,124 +1,18 @@
 //! What the ledger promises of runs, deliveries and pauses, rule by rule.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/desk.rs"]
+mod desk;
+
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
+use desk::{Desk, GOLD, at, delivered, delivery, take};
 use promptcron::{
     config::Overlap,
-    ledger::{
-        Access, Answered, AskedRow, Claim, Claimed, Claiming, Cut, Failure, Ledger, Letter,
-        NewDelivery, NewNotice, NewOccurrence, Outcome, Owed, Planning, Said, ScheduledJob, Step,
-    },
-    model::{RunId, RunState, Timestamp},
+    ledger::{AskedRow, Cut, Failure, Letter, NewNotice, Outcome, Planning, Step},
+    model::{RunId, RunState},
 };
-
-const LEASE: Duration = Duration::from_secs(60);
-const GOLD: &str = "金价";
-
-fn at(second: u64) -> Timestamp {
-    Timestamp::UNIX_EPOCH + Duration::from_secs(second)
-}
-
-struct Desk {
-    ledger: Ledger,
-    _folder: tempfile::TempDir,
-}
-
-impl Desk {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger.db");
-        let ledger = Ledger::open(&path, Access::Write).await.unwrap();
-        let job = ScheduledJob {
-            name: GOLD,
-            schedule: "UTC every 1m",
-        };
-        ledger.sync_jobs(&[job], at(0)).await.unwrap();
-        Self {
-            ledger,
-            _folder: folder,
-        }
-    }
-
-    async fn plan(&self, second: u64, overlap: Overlap, start_by: Option<Timestamp>) {
-        let occurrence = NewOccurrence {
-            job: GOLD.to_owned(),
-            scheduled_at: at(second),
-            due_at: at(second),
-            overlap,
-            start_by,
-        };
-        let planning = Planning {
-            occurrences: vec![occurrence],
-            jobs: vec![GOLD.to_owned()],
-            ..Planning::default()
-        };
-        self.ledger.plan(&planning, at(second)).await.unwrap();
-    }
-
-    async fn claim(&self, second: u64) -> Vec<Claim> {
-        let now = at(second);
-        let claims = self.ledger.claim("daemon-1", now, now + LEASE, 4).await;
-        claims.unwrap()
-    }
-
-    /// A claimed run with its answer for `parts` of one target.
-    async fn answered(&self, second: u64, parts: i64) -> RunId {
-        self.plan(second, Overlap::Allow, None).await;
-        let claim = self.claim(second).await.pop().unwrap();
-        let number = self.ledger.start_attempt(&claim, "kimi", at(second)).await;
-        let answered = Answered {
-            asked: AskedRow::bare(number.unwrap(), "kimi"),
-            instead_of: None,
-            prompt: "金价？".to_owned(),
-            answer: "涨".to_owned(),
-            sources: None,
-            cut_off: false,
-            turn: None,
-            model: "kimi".to_owned(),
-            asked_ms: 1,
-            said: Said::default(),
-        };
-        let deliveries: Vec<_> = (1..=parts)
-            .map(|part| delivery("answer", part, parts, at(second)))
-            .collect();
-        let write = self
-            .ledger
-            .answered(&claim, &answered, &deliveries, at(second));
-        write.await.unwrap();
-        claim.run_id
-    }
-}
-
-fn delivery(kind: &'static str, part: i64, parts: i64, now: Timestamp) -> NewDelivery {
-    NewDelivery {
-        kind,
-        target: "phone".to_owned(),
-        part,
-        parts,
-        turn: part,
-        sequence_id: format!("pc-{kind}-{part}"),
-        message: "{}".to_owned(),
-        bytes: 2,
-        next_at: now,
-        give_up_at: now + Duration::from_secs(86_400),
-    }
-}
-
-async fn take(ledger: &Ledger, owner: &str, now: Timestamp) -> Option<Owed> {
-    let claiming = Claiming {
-        target: "phone".to_owned(),
-        of: None,
-        owner: owner.to_owned(),
-        now,
-        lease_until: now + LEASE,
-    };
-    match ledger.claim_delivery(&claiming, None).await.unwrap() {
-        Claimed::Owed(owed) => Some(*owed),
-        Claimed::Wait(_) | Claimed::Nothing => None,
-    }
-}
 
 fn failed(notice: NewNotice) -> Outcome {
     Outcome::Failed {
@@ -171,12 +65,7 @@ async fn a_run_that_fails_with_an_early_part_is_told_of_though_its_last_part_arr
     assert!(ended.await.unwrap().is_none());
     let second = take(&desk.ledger, "daemon-1", at(60));
     let second = second.await.unwrap();
-    let delivered = Outcome::Delivered {
-        receipt: "x".to_owned(),
-        back: None,
-        no_sequence: false,
-        next_part_at: at(62),
-    };
+    let delivered = delivered(at(62));
     let ended = desk.ledger.delivery_ended(&second, &delivered, at(61));
     assert_eq!(ended.await.unwrap().unwrap().state, "failed");
     let deliveries = desk.ledger.deliveries(run_id).await.unwrap();
@@ -208,6 +97,17 @@ async fn a_pause_that_was_asked_for_while_the_last_one_is_ended_stands() {
     };
     ledger.plan(&planning, at(21)).await.unwrap();
     assert!(ledger.pauses().await.unwrap().contains_key(GOLD));
+}
+
+#[tokio::test]
+async fn only_a_job_is_paused_and_only_a_pause_is_ended() {
+    let desk = Desk::new().await;
+    let ledger = &desk.ledger;
+    assert!(!ledger.pause("银价", at(10), None).await.unwrap());
+    assert!(!ledger.resume(GOLD, at(10)).await.unwrap());
+    assert!(ledger.pause(GOLD, at(10), None).await.unwrap());
+    assert!(ledger.resume(GOLD, at(11)).await.unwrap());
+    assert!(!ledger.resume(GOLD, at(12)).await.unwrap());
 }
 
 #[tokio::test]
@@ -322,4 +222,24 @@ async fn what_waits_for_an_instant_of_a_clock_that_was_ahead_waits_no_longer() {
     let owed = take(&desk.ledger, "daemon-1", at(91));
     let owed = owed.await.unwrap();
     assert_eq!(owed.give_up_at(), at(91 + 86_400));
+}
+
+#[tokio::test]
+async fn what_has_its_lease_renewed_is_not_taken_up() {
+    let desk = Desk::new().await;
+    let ledger = &desk.ledger;
+    desk.answered(60, 1).await;
+    desk.plan(120, Overlap::Allow, None).await;
+    // One run and one delivery, both until 180.
+    assert_eq!(desk.claim(120).await.len(), 1);
+    assert!(take(ledger, "daemon-1", at(120)).await.is_some());
+    ledger.renew("daemon-1", at(240)).await.unwrap();
+    let none = ledger.take_up("daemon-2", at(200), "").await.unwrap();
+    assert_eq!((none.runs, none.deliveries), (0, 0));
+    let beat = ledger.beat("daemon-1", at(200), at(200), at(300));
+    beat.await.unwrap();
+    let none = ledger.take_up("daemon-2", at(299), "").await.unwrap();
+    assert_eq!((none.runs, none.deliveries), (0, 0));
+    let all = ledger.take_up("daemon-2", at(300), "").await.unwrap();
+    assert_eq!((all.runs, all.deliveries), (1, 1));
 }

@@ -147,3 +147,20 @@ fn settle(copy: TempPath, target: &Path, overwrite: bool) -> anyhow::Result<u64>
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_appears_meanwhile_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.db");
+        let copy = place_beside(&target).unwrap();
+        fs::write(&target, "precious").unwrap();
+        let refused = settle(copy, &target, false).unwrap_err();
+        assert_eq!(refused.to_string(), EXISTS);
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

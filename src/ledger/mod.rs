@@ -208,7 +208,10 @@ fn options(path: &std::path::Path, access: Access) -> SqliteConnectOptions {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::model::Timestamp;
 
     #[tokio::test]
     async fn what_is_asked_at_every_beat_and_push_reads_no_history() {
@@ -232,6 +235,45 @@ mod tests {
             }
         }
         assert!(seen > 0);
+    }
+
+    #[tokio::test]
+    async fn a_new_ledger_is_its_owners_alone_and_none_is_made_by_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        assert!(Ledger::open(&path, Access::Read).await.is_err());
+        assert!(!path.exists());
+        Ledger::open(&path, Access::Write).await.unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_says_whether_waiting_helps() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let ledger = Ledger::open(&path, Access::Write).await.unwrap();
+        // As a disk without room: it takes no page more than it has.
+        sqlx::query("pragma max_page_count = 1")
+            .execute(&ledger.pool)
+            .await
+            .unwrap();
+        let long = "0".repeat(1_000_000);
+        let job = ScheduledJob {
+            name: "金",
+            schedule: &long,
+        };
+        let jobs = [job];
+        let full = ledger.sync_jobs(&jobs, Timestamp::UNIX_EPOCH).await;
+        let full = full.unwrap_err();
+        assert!(full.is_full() && !full.is_fenced(), "{full}");
+        let reader = Ledger::open(&path, Access::Read).await.unwrap();
+        let refused = reader.sync_jobs(&jobs, Timestamp::UNIX_EPOCH).await;
+        let refused = refused.unwrap_err();
+        assert!(!refused.is_full() && !refused.is_fenced(), "{refused}");
+        assert!(refused.to_string().contains("it cannot be written"));
+        let lost = ledger.error(error::fenced(0).unwrap_err());
+        assert!(!lost.is_full() && lost.is_fenced(), "{lost}");
     }
 
     #[tokio::test]
