@@ -5,7 +5,10 @@
 mod desk;
 
 use desk::{Desk, GOLD, LEASE, at, delivered, take};
-use promptcron::{config::Overlap, ledger::TurnRow};
+use promptcron::{
+    config::Overlap,
+    ledger::{AskedRow, Failure, TurnRow},
+};
 
 #[tokio::test]
 async fn what_is_owed_and_what_was_delivered_is_counted() {
@@ -75,4 +78,37 @@ async fn a_conversation_tells_when_it_began_and_how_many_turns_it_has() {
     desk.answer(&claim, 120, 1, Some(next)).await;
     let row = ledger.conversation(GOLD, "kimi").await.unwrap().unwrap();
     assert_eq!((row.begun_at(), row.turns), (at(60), 2));
+}
+
+#[tokio::test]
+async fn a_failed_run_is_trouble_until_a_later_one_arrives() {
+    let desk = Desk::new().await;
+    let ledger = &desk.ledger;
+    desk.plan(60, Overlap::Allow, None).await;
+    let claim = desk.claim(60).await.pop().unwrap();
+    let number = ledger.start_attempt(&claim, "kimi", at(60)).await.unwrap();
+    let failure = Failure {
+        asked: AskedRow::bare(number, "kimi"),
+        error: "HTTP 500".to_owned(),
+        next_attempt_at: None,
+    };
+    let written = ledger.attempt_failed(&claim, &failure, None, at(61));
+    written.await.unwrap();
+    let troubles = ledger.troubles(at(0), 9).await.unwrap();
+    assert_eq!(troubles.len(), 1);
+    assert_eq!(troubles[0].reason.as_deref(), Some("HTTP 500"));
+    assert!(ledger.troubles(at(62), 9).await.unwrap().is_empty());
+
+    let later = desk.answered(120, 1).await;
+    let owed = take(ledger, "daemon-1", at(120)).await.unwrap();
+    let delivered = delivered(at(121));
+    let ended = ledger.delivery_ended(&owed, &delivered, at(121));
+    ended.await.unwrap();
+    assert!(ledger.troubles(at(0), 9).await.unwrap().is_empty());
+    let glimpses = ledger.glimpses(GOLD, 9).await.unwrap();
+    let seen: Vec<_> = glimpses
+        .iter()
+        .map(|run| (run.run_id, &*run.state))
+        .collect();
+    assert_eq!(seen, [(later, "delivered"), (claim.run_id, "failed")]);
 }

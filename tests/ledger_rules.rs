@@ -10,7 +10,9 @@ use chrono::TimeDelta;
 use desk::{Desk, GOLD, at, delivered, delivery, take};
 use promptcron::{
     config::Overlap,
-    ledger::{AskedRow, Cut, Failure, Letter, NewNotice, Outcome, Planning, Step},
+    ledger::{
+        AskedRow, Cut, Failure, Letter, NewNotice, NewRange, Outcome, Planning, ScheduledJob, Step,
+    },
     model::{RunId, RunState},
 };
 
@@ -242,4 +244,76 @@ async fn what_has_its_lease_renewed_is_not_taken_up() {
     assert_eq!((none.runs, none.deliveries), (0, 0));
     let all = ledger.take_up("daemon-2", at(300), "").await.unwrap();
     assert_eq!((all.runs, all.deliveries), (1, 1));
+}
+
+#[tokio::test]
+async fn a_claim_stands_until_its_run_is_cancelled() {
+    let desk = Desk::new().await;
+    let ledger = &desk.ledger;
+    desk.plan(60, Overlap::Allow, None).await;
+    let claim = desk.claim(60).await.pop().unwrap();
+    assert!(ledger.holds(&claim).await.unwrap());
+    let cancelled = ledger.cancel(claim.run_id, at(61)).await.unwrap();
+    assert_eq!(cancelled, Some(true));
+    assert!(!ledger.holds(&claim).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_run_whose_task_died_has_failed_and_is_told_of_once() {
+    let desk = Desk::new().await;
+    let ledger = &desk.ledger;
+    desk.plan(60, Overlap::Allow, None).await;
+    let run_id = desk.claim(60).await.pop().unwrap().run_id;
+    let notice = notice(run_id);
+    for second in [61, 62] {
+        let died = ledger.died(run_id, "a bug", Some(&notice), at(second));
+        died.await.unwrap();
+    }
+    let run = ledger.show(run_id).await.unwrap().unwrap();
+    let row = (&*run.run.state, run.run.reason.as_deref());
+    assert_eq!(row, ("failed", Some("a bug")));
+    assert_eq!(run.deliveries.len(), 1);
+    let again = ledger.end_run(run_id, RunState::Cancelled, "by hand", at(63));
+    assert!(!again.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_record_that_reaches_past_a_step_back_is_cut() {
+    for (left, until_at) in [(3, Some(180_000)), (1, None)] {
+        let desk = Desk::new().await;
+        let range = NewRange {
+            job: GOLD.to_owned(),
+            state: RunState::Missed,
+            reason: "window",
+            from: at(60),
+            until: at(600),
+            instants: 10,
+        };
+        let planning = Planning {
+            ranges: vec![range],
+            ..Planning::default()
+        };
+        desk.ledger.plan(&planning, at(600)).await.unwrap();
+        let cut = |_: &str, _, _| Cut::Left(left, at(60 * left));
+        let back = desk.ledger.pull_back(at(200), TimeDelta::seconds(400), cut);
+        back.await.unwrap();
+        let row = desk.ledger.history(None, 9).await.unwrap().pop().unwrap();
+        assert_eq!(row.instants, i64::try_from(left).unwrap());
+        assert_eq!(row.until_at, until_at);
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_schedule_changed_counts_from_now() {
+    let desk = Desk::new().await;
+    for (schedule, second, cursor) in [
+        ("UTC every 1m", 60, 0),
+        ("UTC every 2m", 90, 90),
+        ("UTC every 2m", 120, 90),
+    ] {
+        let name = GOLD;
+        let job = ScheduledJob { name, schedule };
+        let states = desk.ledger.sync_jobs(&[job], at(second)).await.unwrap();
+        assert_eq!(states[GOLD].cursor, at(cursor));
+    }
 }
