@@ -145,9 +145,9 @@ async fn ledger() -> anyhow::Result<()> {
         };
         ledger.answered(claim, &answered, &[delivery], now).await?;
         let claiming = Claiming {
-            target: "phone",
+            target: "phone".to_owned(),
             of: None,
-            owner: "owner",
+            owner: "owner".to_owned(),
             now,
             lease_until,
         };
