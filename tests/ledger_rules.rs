@@ -11,7 +11,8 @@ use desk::{Desk, GOLD, at, delivered, delivery, take};
 use promptcron::{
     config::Overlap,
     ledger::{
-        AskedRow, Cut, Failure, Letter, NewNotice, NewRange, Outcome, Planning, ScheduledJob, Step,
+        AskedRow, Cut, Failure, Hold, Letter, NewNotice, NewRange, Outcome, Planning, ScheduledJob,
+        Step, Waits,
     },
     model::{RunId, RunState},
 };
@@ -316,4 +317,60 @@ async fn a_job_whose_schedule_changed_counts_from_now() {
         let states = desk.ledger.sync_jobs(&[job], at(second)).await.unwrap();
         assert_eq!(states[GOLD].cursor, at(cursor));
     }
+}
+
+fn again(second: u64, waits: Waits) -> Outcome {
+    Outcome::Again {
+        error: "HTTP 503".to_owned(),
+        unknown: false,
+        at: at(second),
+        waits,
+    }
+}
+
+#[tokio::test]
+async fn a_target_fails_since_its_first_refusal_until_it_takes_a_message() {
+    let desk = Desk::new().await;
+    let ledger = &desk.ledger;
+    desk.answered(60, 1).await;
+    // An attempt that was cut off here says nothing about the target.
+    let cut_off = take(ledger, "daemon-1", at(60)).await.unwrap();
+    let outcome = again(61, Waits::Nothing);
+    let ended = ledger.delivery_ended(&cut_off, &outcome, at(60));
+    ended.await.unwrap();
+    assert!(ledger.target_states().await.unwrap().is_empty());
+    for second in [61, 70] {
+        let refused = take(ledger, "daemon-1", at(second)).await.unwrap();
+        let outcome = again(second + 9, Waits::Target);
+        let ended = ledger.delivery_ended(&refused, &outcome, at(second));
+        ended.await.unwrap();
+        let states = ledger.target_states().await.unwrap();
+        assert_eq!(states[0].failing_since(), Some(at(61)));
+    }
+    let taken = take(ledger, "daemon-1", at(79)).await.unwrap();
+    let delivered = delivered(at(80));
+    let ended = ledger.delivery_ended(&taken, &delivered, at(80));
+    ended.await.unwrap();
+    let states = ledger.target_states().await.unwrap();
+    assert_eq!(states[0].failing_since(), None);
+    assert_eq!(states[0].delivered_at(), Some(at(80)));
+}
+
+#[tokio::test]
+async fn a_visitor_is_held_until_its_instant() {
+    let desk = Desk::new().await;
+    let ledger = &desk.ledger;
+    desk.answered(60, 1).await;
+    let refused = take(ledger, "daemon-1", at(60)).await.unwrap();
+    let hold = Hold {
+        visitor: "https://ntfy.sh".to_owned(),
+        until: at(120),
+        why: "HTTP 429".to_owned(),
+        spent_until: Some(at(300)),
+    };
+    let outcome = again(61, Waits::Visitor(hold.clone()));
+    let ended = ledger.delivery_ended(&refused, &outcome, at(60));
+    ended.await.unwrap();
+    assert_eq!(ledger.visitors_held(at(119)).await.unwrap(), [hold]);
+    assert_eq!(ledger.visitors_held(at(120)).await.unwrap(), []);
 }
