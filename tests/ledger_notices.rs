@@ -136,6 +136,20 @@ async fn what_never_began_is_not_over() {
 }
 
 #[tokio::test]
+async fn a_notice_of_no_run_is_owed_as_an_answer_is() {
+    let desk = Desk::new().await;
+    desk.tell("config", Step::Happened, 10).await;
+    let outbox = desk.ledger.outbox().await.unwrap();
+    let owed: Vec<_> = (outbox.iter())
+        .map(|of| (&*of.target, of.owed, of.since_at))
+        .collect();
+    assert_eq!(owed, [("phone", 1, 10_000)]);
+    assert_eq!(desk.owed(20).await, 1);
+    let outbox = desk.ledger.outbox().await.unwrap();
+    assert_eq!((outbox[0].owed, outbox[0].since_at), (1, 20_000));
+}
+
+#[tokio::test]
 async fn one_run_counts_once_however_many_of_its_targets_fail() {
     let desk = Desk::new().await;
     let job = ScheduledJob {

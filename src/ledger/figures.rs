@@ -62,16 +62,19 @@ impl Ledger {
         .map_err(|error| self.error(error))
     }
 
-    /// What each target is owed; none is listed that is owed nothing.
+    /// What each target is owed; none is listed that is owed nothing. A notice that belongs to no run is owed since its
+    /// first attempt, or since it may be sent.
     ///
     /// # Errors
     /// The ledger could not be read.
     pub async fn outbox(&self) -> Result<Vec<Outbox>> {
         sqlx::query_as(
             "select d.target, count(*) as owed,
-                 min(coalesce(r.answered_at, r.finished_at, r.planned_at)) as since_at,
+                 min(coalesce(r.answered_at, r.finished_at, r.planned_at,
+                     (select min(a.started_at) from delivery_attempt a
+                          where a.delivery_id = d.delivery_id), d.next_at)) as since_at,
                  max(d.error) as error
-             from delivery d join run r on r.run_id = d.run_id
+             from delivery d left join run r on r.run_id = d.run_id
              where d.state in ('owed', 'sending') group by d.target order by d.target",
         )
         .fetch_all(&self.pool)
