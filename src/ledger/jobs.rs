@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
+use serde::Serialize;
+use sqlx::{FromRow, SqliteConnection};
 
 use super::{Ledger, Result};
 use crate::model::{Timestamp, from_ms, to_ms};
@@ -47,10 +48,6 @@ impl JobState {
         }
     }
 }
-
-/// Rows in one statement: large enough to be quick; small enough that thousands of rows use one
-/// prepared statement again and again, and that it takes little memory while it is kept.
-pub(super) const ROWS: usize = 100;
 
 #[derive(FromRow)]
 struct Row {
@@ -234,15 +231,14 @@ async fn sync(
 }
 
 async fn change(tx: &mut SqliteConnection, changes: &JobChanges<'_>, now: i64) -> sqlx::Result<()> {
-    for jobs in changes.new.chunks(ROWS) {
-        appear(tx, jobs, now).await?;
+    if !changes.new.is_empty() {
+        appear(tx, &changes.new, now).await?;
     }
-    for jobs in changes.revised.chunks(ROWS) {
-        revise(tx, jobs, now).await?;
+    if !changes.revised.is_empty() {
+        revise(tx, &changes.revised, now).await?;
     }
-    let removed: Vec<&str> = changes.removed.iter().map(String::as_str).collect();
-    for jobs in removed.chunks(ROWS) {
-        remove(tx, jobs, now).await?;
+    if !changes.removed.is_empty() {
+        remove(tx, &json(&changes.removed)?, now).await?;
     }
     Ok(())
 }
@@ -252,14 +248,10 @@ async fn appear(
     jobs: &[&ScheduledJob<'_>],
     now: i64,
 ) -> sqlx::Result<()> {
-    QueryBuilder::new("insert into job (job, first_seen_at, cursor_at) ")
-        .push_values(jobs, |mut row, job| {
-            row.push_bind(job.name).push_bind(now).push_bind(now);
-        })
-        .push(" on conflict (job) do update set removed_at = null, cursor_at = excluded.cursor_at")
-        .build()
-        .execute(&mut *tx)
-        .await?;
+    const APPEAR: &str = "insert into job (job, first_seen_at, cursor_at)
+         select value, $2, $2 from json_each($1) where true
+         on conflict (job) do update set removed_at = null, cursor_at = excluded.cursor_at";
+    each(tx, &[APPEAR], &names(jobs)?, now).await?;
     begin_revisions(tx, jobs, now).await
 }
 
@@ -269,69 +261,66 @@ async fn revise(
     jobs: &[&ScheduledJob<'_>],
     now: i64,
 ) -> sqlx::Result<()> {
-    let names: Vec<&str> = jobs.iter().map(|job| job.name).collect();
-    end_revisions(tx, &names, now).await?;
-    let mut query = QueryBuilder::new("update job set cursor_at = ");
-    query.push_bind(now).push(" where");
-    in_jobs(tx, query, &names).await?;
+    const MOVE: &str =
+        "update job set cursor_at = $2 where job in (select value from json_each($1))";
+    let names = names(jobs)?;
+    each(tx, &END_REVISIONS, &names, now).await?;
+    each(tx, &[MOVE], &names, now).await?;
     begin_revisions(tx, jobs, now).await
 }
 
-async fn remove(tx: &mut SqliteConnection, jobs: &[&str], now: i64) -> sqlx::Result<()> {
-    end_revisions(tx, jobs, now).await?;
-    let mut query =
-        QueryBuilder::new("update job set paused_at = null, paused_until = null, removed_at = ");
-    query.push_bind(now).push(" where");
-    in_jobs(tx, query, jobs).await?;
-    let mut query = QueryBuilder::new(
-        "update run set state = 'cancelled', reason = 'its job was removed', finished_at = ",
-    );
-    query.push_bind(now).push(" where state = 'planned' and");
-    in_jobs(tx, query, jobs).await
+async fn remove(tx: &mut SqliteConnection, names: &str, now: i64) -> sqlx::Result<()> {
+    const REMOVE: [&str; 2] = [
+        "update job set paused_at = null, paused_until = null, removed_at = $2
+         where job in (select value from json_each($1))",
+        "update run set state = 'cancelled', reason = 'its job was removed', finished_at = $2
+         where state = 'planned' and job in (select value from json_each($1))",
+    ];
+    each(tx, &END_REVISIONS, names, now).await?;
+    each(tx, &REMOVE, names, now).await
 }
 
 /// Up to each job's cursor. A revision that never covered an instant leaves no row.
-async fn end_revisions(tx: &mut SqliteConnection, jobs: &[&str], now: i64) -> sqlx::Result<()> {
-    const CURSOR: &str = ", (select cursor_at from job where job.job = revision.job))";
-    let mut query =
-        QueryBuilder::new("delete from revision where until_at is null and since_at >= min(");
-    query.push_bind(now).push(CURSOR).push(" and");
-    in_jobs(tx, query, jobs).await?;
-    let mut query = QueryBuilder::new("update revision set until_at = min(");
-    query.push_bind(now).push(CURSOR);
-    query.push(" where until_at is null and");
-    in_jobs(tx, query, jobs).await
-}
+const END_REVISIONS: [&str; 2] = [
+    "delete from revision where until_at is null and job in (select value from json_each($1))
+         and since_at >= min($2, (select cursor_at from job where job.job = revision.job))",
+    "update revision set until_at = min($2, (select cursor_at from job where job.job = revision.job))
+     where until_at is null and job in (select value from json_each($1))",
+];
 
 async fn begin_revisions(
     tx: &mut SqliteConnection,
     jobs: &[&ScheduledJob<'_>],
     now: i64,
 ) -> sqlx::Result<()> {
-    QueryBuilder::new("insert into revision (job, since_at, schedule) ")
-        .push_values(jobs, |mut row, job| {
-            row.push_bind(job.name)
-                .push_bind(now)
-                .push_bind(job.schedule);
-        })
-        .push(" on conflict (job, since_at) do update set schedule = excluded.schedule, until_at = null")
-        .build()
-        .execute(&mut *tx)
-        .await?;
+    const BEGIN: &str = "insert into revision (job, since_at, schedule)
+         select value ->> 0, $2, value ->> 1 from json_each($1) where true
+         on conflict (job, since_at) do update set schedule = excluded.schedule, until_at = null";
+    let rows = jobs.iter().map(|job| (job.name, job.schedule));
+    each(tx, &[BEGIN], &json(rows.collect::<Vec<_>>())?, now).await
+}
+
+/// Runs statements for a list of jobs: thousands go to `SQLite` at once, which is quicker than some hundred a statement.
+async fn each(
+    tx: &mut SqliteConnection,
+    statements: &[&'static str],
+    list: &str,
+    now: i64,
+) -> sqlx::Result<()> {
+    for sql in statements {
+        sqlx::query(*sql)
+            .bind(list)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+    }
     Ok(())
 }
 
-/// Runs a statement for these jobs, whose names end it.
-async fn in_jobs(
-    tx: &mut SqliteConnection,
-    mut query: QueryBuilder<Sqlite>,
-    jobs: &[&str],
-) -> sqlx::Result<()> {
-    query.push(" job in (");
-    let mut names = query.separated(", ");
-    for job in jobs {
-        names.push_bind(*job);
-    }
-    query.push(")").build().execute(tx).await?;
-    Ok(())
+fn names(jobs: &[&ScheduledJob<'_>]) -> sqlx::Result<String> {
+    json(jobs.iter().map(|job| job.name).collect::<Vec<_>>())
+}
+
+fn json(list: impl Serialize) -> sqlx::Result<String> {
+    serde_json::to_string(&list).map_err(|error| sqlx::Error::Encode(error.into()))
 }

@@ -3,11 +3,15 @@
 use chrono::TimeDelta;
 use sqlx::{FromRow, QueryBuilder, SqliteConnection};
 
-use super::{Ledger, Result, jobs::ROWS};
+use super::{Ledger, Result};
 use crate::{
     config::Overlap,
     model::{RunState, Timestamp, from_ms, to_ms},
 };
+
+/// Rows in one statement: large enough to be quick; small enough that thousands of rows use one
+/// prepared statement again and again, and that it takes little memory while it is kept.
+const ROWS: usize = 100;
 
 /// Everything that one look at the clock decided.
 #[derive(Clone, Debug, Default)]
