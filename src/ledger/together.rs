@@ -6,10 +6,13 @@
 use std::{
     collections::VecDeque,
     fmt,
+    panic::{AssertUnwindSafe, resume_unwind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
+use futures_util::FutureExt as _;
 use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
@@ -23,10 +26,13 @@ pub(super) type Acting<'a, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + S
 
 type Act = Box<dyn for<'a> FnOnce(&'a mut SqliteConnection) -> Acting<'a, ()> + Send>;
 
+/// How a write ended; a panic belongs to whoever wanted it.
+type Ended<T> = thread::Result<T>;
+
 /// A write that waits, and who waits for its end.
 struct Waiting {
     act: Act,
-    end: oneshot::Sender<Result<()>>,
+    end: oneshot::Sender<Ended<Result<()>>>,
 }
 
 /// Writes that wait, in the order in which they came.
@@ -60,8 +66,8 @@ impl Line {
 }
 
 impl Ledger {
-    /// Writes in one transaction with whatever else waits to be written. Durable when it returns. A lost claim undoes this
-    /// write alone; any other error all of them, for then none is durable.
+    /// Writes in one transaction with whatever else waits to be written. Durable when it returns. A lost claim or a panic
+    /// undoes this write alone; any other error all of them, for then none is durable.
     pub(super) async fn together<T, F>(&self, write: F) -> Result<T>
     where
         F: for<'a> FnOnce(&'a mut SqliteConnection) -> Acting<'a, T> + Send + 'static,
@@ -81,7 +87,10 @@ impl Ledger {
             tokio::spawn(self.clone().serve_line());
         }
         let died = |_| self.error(sqlx::Error::WorkerCrashed);
-        ended.await.map_err(died)??;
+        match ended.await.map_err(died)? {
+            Ok(ended) => ended?,
+            Err(panic) => resume_unwind(panic),
+        }
         written.await.map_err(died)
     }
 
@@ -104,13 +113,14 @@ impl Ledger {
         match written {
             Ok(outcomes) => {
                 for (end, outcome) in ends.into_iter().zip(outcomes) {
-                    end.send(outcome.map_err(|error| self.error(error))).ok();
+                    let outcome = outcome.map(|done| done.map_err(|error| self.error(error)));
+                    end.send(outcome).ok();
                 }
             }
             Err(error) => {
                 for end in ends {
-                    end.send(Err(LedgerError::from_sqlx(&self.path, &error)))
-                        .ok();
+                    let error = LedgerError::from_sqlx(&self.path, &error);
+                    end.send(Ok(Err(error))).ok();
                 }
             }
         }
@@ -118,8 +128,8 @@ impl Ledger {
     }
 }
 
-/// What came of each: done, or its claim is lost. Durable when it returns.
-async fn write_all(mut tx: Write, acts: Vec<Act>) -> sqlx::Result<Vec<sqlx::Result<()>>> {
+/// What came of each: done, its claim is lost, or it panicked. Durable when it returns.
+async fn write_all(mut tx: Write, acts: Vec<Act>) -> sqlx::Result<Vec<Ended<sqlx::Result<()>>>> {
     match write_each(&mut tx, acts).await {
         Ok(outcomes) => {
             tx.commit().await?;
@@ -136,18 +146,19 @@ async fn write_all(mut tx: Write, acts: Vec<Act>) -> sqlx::Result<Vec<sqlx::Resu
 async fn write_each(
     tx: &mut SqliteConnection,
     acts: Vec<Act>,
-) -> sqlx::Result<Vec<sqlx::Result<()>>> {
+) -> sqlx::Result<Vec<Ended<sqlx::Result<()>>>> {
     let mut outcomes = Vec::with_capacity(acts.len());
     for act in acts {
         sqlx::query("savepoint own").execute(&mut *tx).await?;
-        let outcome = act(tx).await;
+        // What it had borrowed is undone with it.
+        let outcome = AssertUnwindSafe(act(tx)).catch_unwind().await;
         match outcome {
-            Ok(()) => {}
-            Err(sqlx::Error::RowNotFound) => {
+            Ok(Ok(())) => {}
+            Ok(Err(sqlx::Error::RowNotFound)) | Err(_) => {
                 sqlx::query("rollback to own").execute(&mut *tx).await?;
             }
             // `SQLite` may have rolled all of it back by itself.
-            Err(error) => return Err(error),
+            Ok(Err(error)) => return Err(error),
         }
         outcomes.push(outcome);
     }
@@ -159,7 +170,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Overlap,
-        ledger::{Access, NewOccurrence, Planning, ScheduledJob},
+        ledger::{Access, NewOccurrence, Planning, ScheduledJob, error::fenced},
         model::Timestamp,
     };
 
@@ -237,34 +248,59 @@ mod tests {
         assert_eq!(state, "claimed");
     }
 
+    /// Writes a fact, and then does something else.
+    async fn insert(
+        ledger: &Ledger,
+        name: &'static str,
+        then: impl FnOnce() -> sqlx::Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let write = ledger.together(move |tx| {
+            Box::pin(async move {
+                sqlx::query("insert into fact (name, value) values ($1, 1)")
+                    .bind(name)
+                    .execute(&mut *tx)
+                    .await?;
+                then()
+            })
+        });
+        write.await
+    }
+
+    async fn facts(ledger: &Ledger) -> Vec<String> {
+        sqlx::query_scalar("select name from fact where value = 1 order by name")
+            .fetch_all(&ledger.pool)
+            .await
+            .unwrap()
+    }
+
     #[tokio::test]
     async fn a_lost_claim_undoes_its_own_write_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         let ledger = Ledger::open(&path, Access::Write).await.unwrap();
-        let insert = |name: &'static str, is_lost: bool| {
-            let ledger = ledger.clone();
-            async move {
-                let write = ledger.together(move |tx| {
-                    Box::pin(async move {
-                        sqlx::query("insert into fact (name, value) values ($1, 1)")
-                            .bind(name)
-                            .execute(&mut *tx)
-                            .await?;
-                        crate::ledger::error::fenced(u64::from(!is_lost))
-                    })
-                });
-                write.await.is_ok()
-            }
-        };
-        let (first, lost, last) =
-            tokio::join!(insert("金", false), insert("银", true), insert("铜", false));
-        assert_eq!([first, lost, last], [true, false, true]);
-        let kept: Vec<String> =
-            sqlx::query_scalar("select name from fact where value = 1 order by name")
-                .fetch_all(&ledger.pool)
-                .await
-                .unwrap();
-        assert_eq!(kept, ["金", "铜"]);
+        let (first, lost, last) = tokio::join!(
+            insert(&ledger, "金", || Ok(())),
+            insert(&ledger, "银", || fenced(0)),
+            insert(&ledger, "铜", || fenced(1))
+        );
+        assert!(first.is_ok() && lost.unwrap_err().is_fenced() && last.is_ok());
+        assert_eq!(facts(&ledger).await, ["金", "铜"]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_meets_whoever_caused_it_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        let ledger = Ledger::open(&path, Access::Write).await.unwrap();
+        let of_another = ledger.clone();
+        let dies = insert(&of_another, "银", || panic!("found by its own task"));
+        let (first, died, last) = tokio::join!(
+            insert(&ledger, "金", || Ok(())),
+            AssertUnwindSafe(dies).catch_unwind(),
+            insert(&ledger, "铜", || Ok(()))
+        );
+        assert!(first.is_ok() && died.is_err() && last.is_ok());
+        insert(&ledger, "锡", || Ok(())).await.unwrap();
+        assert_eq!(facts(&ledger).await, ["金", "铜", "锡"]);
     }
 }
