@@ -27,6 +27,8 @@ class Plan:
     in_flight: tuple[int, ...]
     crash_rounds: int
     peer_crash_rounds: int
+    page_times: int
+    page_rounds: int
 
 
 FULL = Plan(
@@ -42,6 +44,8 @@ FULL = Plan(
     in_flight=(1, 4, 16, 64, 256, 1_000),
     crash_rounds=400,
     peer_crash_rounds=80,
+    page_times=50,
+    page_rounds=20,
 )
 QUICK = Plan(
     once_rounds=20,
@@ -56,6 +60,8 @@ QUICK = Plan(
     in_flight=(1, 64, 1_000),
     crash_rounds=15,
     peer_crash_rounds=8,
+    page_times=10,
+    page_rounds=2,
 )
 
 

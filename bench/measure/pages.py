@@ -1,31 +1,46 @@
-#!/usr/bin/env python3
-"""How long the pages take with 10,000 jobs and 100,000 runs in the ledger, and what memory they keep.
-
-bench/pages                        with target/release/promptcron, which it builds
-bench/pages --program PROGRAM      with another build
-bench/pages --jobs N --runs N      of another size
+"""How long the pages take with many jobs and runs in the ledger, and what memory they keep.
 
 The ledger is filled by itself, with runs, answers, attempts and deliveries as the daemon writes them. Each address is
 asked for one after the other; the server's own time is what is left of the reply's time on loopback.
 """
 
-import argparse
 import http.client
 import json
 import re
 import sqlite3
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from . import machine
+from .bench import Bench, say
+from .report import number
+
+JOBS = 10_000
+RUNS = 100_000
+AIM_MS = 100
+# How much more memory the page may keep after many more overviews.
+FLAT = 1.05
 TOKEN = "a-token-of-the-bench-of-pages"
 ANSWER = "## Gold in brief\n\nThe benchmark stands at **918.45 CNY/g**, up 6.32 (+0.69%) on the day.\n" * 12
 MESSAGE = json.dumps({"topic": "", "message": ANSWER, "title": "Gold"})
 HOUR = 3_600_000
+PATHS = {
+    "overview": "/",
+    "overview, last page": f"/?page={(JOBS - 1) // 30}",
+    "overview, searched": f"/?q={JOBS - 1}",
+    "job": f"/jobs/job%20{JOBS - 1}",
+    "run": f"/runs/{RUNS}",
+    "tokens": "/tokens",
+    "targets": "/targets",
+    "API: jobs": "/api/v1/jobs",
+    "API: runs": "/api/v1/runs",
+    "API: next": "/api/v1/next",
+    "figures": "/metrics",
+}
 
 CONFIG = """
 [ledger]
@@ -49,21 +64,52 @@ prompt = "How did the price of {n} move today?"
 """
 
 
-def start(program, config):
+
+@dataclass
+class Pages:
+    """Milliseconds of each reply and its kilobytes by address; resident MB at first, after all of them, and at last."""
+
+    replies: dict[str, tuple[list[float], float]]
+    memory: tuple[float, float, float]
+
+
+def measure(program: Path, times: int, rounds: int) -> Pages:
+    """Each address so many times, and then as many rounds of overviews."""
+    with tempfile.TemporaryDirectory(prefix="promptcron-bench-") as name:
+        ledger, config = Path(name) / "ledger.db", Path(name) / "config.toml"
+        jobs = "".join(JOB.format(n=n) for n in range(JOBS))
+        config.write_text(CONFIG.format(ledger=ledger, token=TOKEN) + jobs, encoding="utf-8")
+        _stop(_start(program, config)[0])
+        _fill(ledger, JOBS, RUNS)
+        process, port = _start(program, config)
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port)
+            memory = [machine.resident_mb(process.pid)]
+            replies = {name: _asked(connection, path, times) for name, path in PATHS.items()}
+            memory.append(machine.resident_mb(process.pid))
+            for _ in range(rounds):
+                _asked(connection, "/", times)
+            memory.append(machine.resident_mb(process.pid))
+        finally:
+            _stop(process)
+    return Pages(replies, tuple(memory))
+
+
+def _start(program: Path, config: Path) -> tuple[subprocess.Popen, int]:
     process = subprocess.Popen([program, "--config", config, "run"], stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if found := re.search(r"listening address=127.0.0.1:(\d+)", line):
             subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL)
             return process, int(found[1])
-    raise SystemExit("the daemon ended at once")
+    raise RuntimeError("the daemon ended at once")
 
 
-def stop(process):
+def _stop(process: subprocess.Popen) -> None:
     process.terminate()
     process.communicate()
 
 
-def fill(path, jobs, runs):
+def _fill(path: Path, jobs: int, runs: int) -> int:
     """The newest run of every 50th job has failed; every job has as many as every other."""
     ledger = sqlite3.connect(path)
     now = int(time.time()) * 1_000
@@ -103,72 +149,39 @@ def fill(path, jobs, runs):
     return run_id
 
 
-def asked(connection, path, times):
+def _asked(connection: http.client.HTTPConnection, path: str, times: int) -> tuple[list[float], float]:
     """The milliseconds of each reply, and its kilobytes."""
+    # Not faster than one address may ask.
+    time.sleep(1)
     took = []
     for _ in range(times):
         began = time.perf_counter()
         connection.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}"})
         reply = connection.getresponse()
         text = reply.read()
-        took.append((time.perf_counter() - began) * 1_000)
-        assert reply.status == 200, f"{path}: {reply.status} {text[:200]!r}"
-    return took, len(text) / 1_000
+        took.append((time.perf_counter() - began) * 1e3)
+        if reply.status != 200:
+            raise RuntimeError(f"{path}: {reply.status} {text[:200]!r}")
+    return took, len(text) / 1e3
 
 
-def memory(process):
-    """Resident megabytes."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1_000
-
-
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--program", type=Path)
-    arguments.add_argument("--jobs", type=int, default=10_000)
-    arguments.add_argument("--runs", type=int, default=100_000)
-    arguments.add_argument("--times", type=int, default=50)
-    given = arguments.parse_args()
-    program = given.program
-    if program is None:
-        subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
-        program = ROOT / "target" / "release" / "promptcron"
-    with tempfile.TemporaryDirectory() as work:
-        ledger, config = Path(work) / "ledger.db", Path(work) / "config.toml"
-        jobs = "".join(JOB.format(n=n) for n in range(given.jobs))
-        config.write_text(CONFIG.format(ledger=ledger, token=TOKEN) + jobs)
-        process, _ = start(program, config)
-        stop(process)
-        last = fill(ledger, given.jobs, given.runs)
-        print(f"{given.jobs} jobs, {last} runs, a ledger of {ledger.stat().st_size / 1e6:.0f} MB")
-        process, port = start(program, config)
-        try:
-            measure(process, port, given.jobs, last, given.times)
-        finally:
-            stop(process)
-
-
-def measure(process, port, jobs, last, times):
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    paths = {
-        "overview": "/", "overview, last page": f"/?page={max(0, (jobs - 1) // 30)}", "overview, searched": f"/?q={jobs - 1}",
-        "job": f"/jobs/job%20{jobs - 1}", "run": f"/runs/{last}", "tokens": "/tokens", "targets": "/targets",
-        "api: jobs": "/api/v1/jobs", "api: runs": "/api/v1/runs", "api: next": "/api/v1/next", "figures": "/metrics",
-    }
-    print(f"memory before: {memory(process):.1f} MB")
-    print(f"{'address':22} {'first':>8} {'median':>8} {'worst':>8}  ms    {'kB':>6}")
-    for name, path in paths.items():
-        # Not faster than one address may ask.
-        time.sleep(1)
-        took, size = asked(connection, path, times)
-        print(f"{name:22} {took[0]:8.1f} {statistics.median(took):8.1f} {max(took):8.1f}        {size:6.1f}")
-    print(f"memory after: {memory(process):.1f} MB")
-    for _ in range(5):
-        for _ in range(4):
-            time.sleep(1)
-            asked(connection, "/", times)
-        print(f"memory after {4 * times} more overviews: {memory(process):.1f} MB")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def report(bench: Bench) -> None:
+    """Writes the section on the pages."""
+    say(f"pages, {JOBS:,} jobs and {RUNS:,} runs")
+    times, rounds = bench.plan.page_times, bench.plan.page_rounds
+    got = measure(bench.programs.promptcron, times, rounds)
+    first, asked, last = got.memory
+    bench.report.section(
+        "Pages",
+        f"With {JOBS:,} jobs and {RUNS:,} runs in the ledger, each address {times} times. Resident memory: "
+        f"{number(first)} MB at first, {number(asked)} MB when all were asked, {number(last)} MB after {times * rounds:,} "
+        "more overviews.",
+        ["", "ms, median", "ms, worst", "kB"],
+        [
+            [name, number(statistics.median(took)), number(max(took)), number(size)]
+            for name, (took, size) in got.replies.items()
+        ],
+    )
+    overview, _ = got.replies["overview"]
+    bench.report.aim(f"{JOBS:,} jobs, {RUNS:,} runs: overview", AIM_MS, statistics.median(overview), "ms")
+    bench.report.aim(f"memory after {times * rounds:,} more overviews, to before them", FLAT, last / asked, "x")
