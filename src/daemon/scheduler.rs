@@ -34,7 +34,7 @@ const IDLE: TimeDelta = TimeDelta::hours(1);
 /// `last_beat` is the last daemon's: signs of life that lie ahead tell that the clock was wrong.
 pub(super) async fn resume(engine: &Engine, last_beat: Option<Beat>) -> anyhow::Result<Planner> {
     let now = engine.clock.now();
-    let mut planner = sync(engine, None, &engine.revision().config, now).await?;
+    let mut planner = begin(engine, &engine.revision().config, now).await?;
     let last_sign = last_beat.map(|beat| from_ms(beat.beat_at));
     let ahead = planner.newest_cursor().max(last_sign);
     if let Some(ahead) = ahead.filter(|ahead| *ahead - now > STEP) {
@@ -48,31 +48,26 @@ pub(super) async fn resume(engine: &Engine, last_beat: Option<Beat>) -> anyhow::
     Ok(planner)
 }
 
-/// Makes the ledger's jobs those of a config, and a planner that goes on where each stands: after
-/// `before`, which has planned what is due, or from a start on.
-async fn sync(
+/// Makes the ledger's jobs those of the config at a start, and a planner that goes on where each stands.
+async fn begin(engine: &Engine, config: &Config, now: Timestamp) -> anyhow::Result<Planner> {
+    let texts = texts(config);
+    let jobs = scheduled(&texts);
+    left_behind::at_start(engine, &jobs, now).await?;
+    let sync = || engine.ledger.sync_jobs(&jobs, now);
+    let states = engine.persist(sync).await?.context(FULL)?;
+    let cursor = |name: &str| Some(states.get(name)?.cursor);
+    Ok(Planner::new(&config.jobs, cursor))
+}
+
+/// The same at a reload, after a planner that has planned what is due: only what changes is written.
+async fn go_on(
     engine: &Engine,
-    before: Option<&Planner>,
+    before: &Planner,
     config: &Config,
     now: Timestamp,
 ) -> anyhow::Result<Planner> {
-    let enabled: Vec<_> = config.jobs.iter().filter(|job| job.enabled).collect();
-    let texts: Vec<String> = enabled.iter().map(|job| job.schedule.to_text()).collect();
-    let jobs: Vec<ScheduledJob<'_>> = enabled
-        .iter()
-        .zip(&texts)
-        .map(|(job, schedule)| ScheduledJob {
-            name: job.name.as_str(),
-            schedule,
-        })
-        .collect();
-    let Some(before) = before else {
-        left_behind::at_start(engine, &jobs, now).await?;
-        let sync = || engine.ledger.sync_jobs(&jobs, now);
-        let states = engine.persist(sync).await?.context(FULL)?;
-        let cursor = |name: &str| Some(states.get(name)?.cursor);
-        return Ok(Planner::new(&config.jobs, cursor));
-    };
+    let texts = texts(config);
+    let jobs = scheduled(&texts);
     let changes = before.changes(&jobs);
     left_behind::at_reload(engine, before, &changes, now).await?;
     let change = || engine.ledger.change_jobs(&changes, now);
@@ -86,6 +81,20 @@ async fn sync(
     Ok(Planner::new(&config.jobs, cursor))
 }
 
+/// The enabled jobs, each with its schedule as text.
+fn texts(config: &Config) -> Vec<(&str, String)> {
+    let enabled = config.jobs.iter().filter(|job| job.enabled);
+    enabled
+        .map(|job| (job.name.as_str(), job.schedule.to_text()))
+        .collect()
+}
+
+/// The same as the ledger takes them.
+fn scheduled<'a>(texts: &'a [(&'a str, String)]) -> Vec<ScheduledJob<'a>> {
+    let job = |(name, schedule): &'a (&'a str, String)| ScheduledJob { name, schedule };
+    texts.iter().map(job).collect()
+}
+
 /// Changes over to another config in one step: what was due under the old one is written down, the
 /// new jobs count from now, and unchanged ones keep their cursor.
 pub(super) async fn change_over(
@@ -95,7 +104,7 @@ pub(super) async fn change_over(
 ) -> anyhow::Result<()> {
     let now = engine.clock.now();
     plan(engine, planner, now).await?;
-    *planner = sync(engine, Some(planner), &changeover.revision.config, now).await?;
+    *planner = go_on(engine, planner, &changeover.revision.config, now).await?;
     engine.change_over(changeover.revision);
     engine.runner.notify_one();
     engine.deliverer.notify_one();
