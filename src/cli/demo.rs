@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     io::{self, Write as _},
     net::SocketAddr,
     path::Path,
@@ -52,23 +51,19 @@ Next, with your own AI and phone (`cargo install --path .` makes promptcron a co
 
 /// Shows the whole way until it is interrupted, or until the first push with `--once`.
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
-    let folder = tempdir()?;
+    let folder = tempfile::Builder::new()
+        .prefix("promptcron-demo-")
+        .tempdir()
+        .context("cannot make a folder for the demo's ledger")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let shown = runtime.block_on(show(&folder, args.once));
-    let cleared = fs::remove_dir_all(&folder).context("cannot remove the demo's folder");
+    let shown = runtime.block_on(show(folder.path(), args.once));
+    let cleared = folder.close().context("cannot remove the demo's folder");
     shown?;
     cleared?;
     print!("{OUTRO}");
     Ok(())
-}
-
-/// A folder of its own for the demo's ledger.
-fn tempdir() -> anyhow::Result<std::path::PathBuf> {
-    let folder = std::env::temp_dir().join(format!("promptcron-demo-{}", std::process::id()));
-    fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(folder)
 }
 
 async fn show(folder: &Path, once: bool) -> anyhow::Result<()> {
