@@ -32,6 +32,9 @@ const MOST_BYTES: u64 = 1_024;
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a command waits for the daemon: less than the 90 s that systemd gives `ExecReload=`.
+const MOST_WAIT: Duration = Duration::from_mins(1);
+
 /// What a client asks for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "command")]
@@ -66,7 +69,7 @@ pub fn socket_path(ledger: &Path) -> PathBuf {
 /// # Errors
 /// No daemon is there, or it went away.
 pub async fn ask_to_reload(ledger: &Path) -> anyhow::Result<Reloaded> {
-    ask(ledger, &Command::Reload).await
+    ask(ledger, &Command::Reload, MOST_WAIT).await
 }
 
 /// Asks the daemon of a ledger how its tokens stand.
@@ -74,28 +77,42 @@ pub async fn ask_to_reload(ledger: &Path) -> anyhow::Result<Reloaded> {
 /// # Errors
 /// No daemon is there, or it went away.
 pub async fn ask_for_tokens(ledger: &Path) -> anyhow::Result<Vec<EndpointStanding>> {
-    ask(ledger, &Command::Tokens).await
+    ask(ledger, &Command::Tokens, MOST_WAIT).await
 }
 
-async fn ask<T: DeserializeOwned>(ledger: &Path, command: &Command) -> anyhow::Result<T> {
+async fn ask<T: DeserializeOwned>(
+    ledger: &Path,
+    command: &Command,
+    most_wait: Duration,
+) -> anyhow::Result<T> {
     let path = socket_path(ledger);
-    let nobody = || {
-        format!(
-            "no daemon answers at {}: is `promptcron run` running on this ledger (a changed [ledger] url counts from the next start), and may this user reach it",
-            path.display()
-        )
-    };
-    let stream = UnixStream::connect(&path).await.with_context(nobody)?;
-    let mut stream = BufReader::new(stream);
     let request = serde_json::to_string(command)? + "\n";
-    stream
-        .write_all(request.as_bytes())
+    let reply = timeout(most_wait, exchange(&path, &request))
         .await
-        .with_context(nobody)?;
-    let mut reply = String::new();
-    stream.read_line(&mut reply).await.with_context(nobody)?;
+        .with_context(|| {
+            format!(
+                "the daemon at {} has not answered within {most_wait:?}: it is stopped, or its disk hangs; see its log",
+                path.display()
+            )
+        })?
+        .with_context(|| {
+            format!(
+                "no daemon answers at {}: is `promptcron run` running on this ledger (a changed [ledger] url counts from the next start), and may this user reach it",
+                path.display()
+            )
+        })?;
     serde_json::from_str(&reply)
         .with_context(|| format!("the daemon's reply is not understood: {reply:?}"))
+}
+
+async fn exchange(path: &Path, request: &str) -> io::Result<String> {
+    let mut stream = BufReader::new(UnixStream::connect(path).await?);
+    stream.write_all(request.as_bytes()).await?;
+    let mut reply = String::new();
+    match stream.read_line(&mut reply).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(reply),
+    }
 }
 
 /// Listens until the stop signal. A socket that cannot be made costs `promptcron reload`, no more.
@@ -179,4 +196,23 @@ async fn reloaded(reload: &mpsc::Sender<Request>) -> anyhow::Result<Reloaded> {
             errors,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_that_stands_still_is_not_waited_for_forever() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join("promptcron.db");
+        let listener = UnixListener::bind(socket_path(&ledger)).unwrap();
+        let patience = Duration::from_millis(20);
+        let asked = ask::<Reloaded>(&ledger, &Command::Reload, patience).await;
+        let waited = asked.unwrap_err().to_string();
+        assert!(waited.contains("has not answered within 20ms"), "{waited}");
+        drop(listener);
+        let refused = ask_to_reload(&ledger).await.unwrap_err().to_string();
+        assert!(refused.contains("no daemon answers at"), "{refused}");
+    }
 }
