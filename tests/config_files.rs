@@ -497,7 +497,7 @@ fn a_file_saved_on_windows_loads() {
     assert_eq!(config.jobs[0].name.as_str(), "金价");
     let wrong = text.replace("api", "apy");
     let errors = config::parse(&wrong, Path::new("c.toml"), now(), &env()).unwrap_err();
-    assert_eq!(errors.0[1].position, Some((2, 1)));
+    assert_eq!(errors.list[1].position, Some((2, 1)));
 }
 
 #[test]
@@ -673,7 +673,7 @@ mod example {
             };
             tried += 1;
             let read = config::parse(&text, Path::new(FILE), now(), &BTreeMap::new());
-            for error in read.err().map(|errors| errors.0).unwrap_or_default() {
+            for error in read.err().map(|errors| errors.list).unwrap_or_default() {
                 let rival = ["keep one", "beside"]
                     .iter()
                     .any(|word| error.message.contains(word));

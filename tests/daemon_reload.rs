@@ -160,6 +160,34 @@ fn a_watched_file_reloads_by_itself_a_prompt_file_too() {
 }
 
 #[test]
+fn a_refused_config_is_read_again_when_the_file_that_it_lacks_comes() {
+    let (kimi, ntfy) = (FakeKimi::start(), FakeNtfy::start());
+    let text = config(&kimi, &ntfy, "watch = true", NEVER);
+    let place = Place::new(&text);
+    let daemon = place.start(&["run"]);
+    daemon.wait_for_log("watching");
+    let lacking = text.replace(
+        "prompt = \"分析一下当前国内上海金价格。\"",
+        "prompt_file = \"prompts/today/gold.md\"",
+    );
+    place.write("config.toml", &lacking);
+    daemon.wait_for_log("prompts/today/gold.md: there is no such file");
+    daemon.wait_for_log("config rejected");
+    std::fs::create_dir_all(place.path().join("prompts/today")).unwrap();
+    place.write("prompts/today/gold.md", "银价？");
+    daemon.wait_for_log("金价: prompt changed");
+    // The folder goes, and at once there is another of its name.
+    std::fs::remove_dir_all(place.path().join("prompts")).unwrap();
+    std::fs::create_dir_all(place.path().join("prompts/today")).unwrap();
+    place.write("prompts/today/gold.md", "银价？");
+    place.write("config.toml", &lacking.replace(NEVER, "0 9 29 2 *"));
+    daemon.wait_for_log("金价: cron 0 8 29 2 * -> 0 9 29 2 *");
+    place.write("prompts/today/gold.md", " ");
+    daemon.wait_for_log("is empty; write what the AI is to be asked");
+    assert_eq!(daemon.end(Signal::TERM).code, Some(0));
+}
+
+#[test]
 fn a_running_run_ends_with_the_revision_it_began_with() {
     let gate = Gate::closed();
     let world = World::new("", NEVER);

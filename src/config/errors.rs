@@ -1,6 +1,8 @@
 //! What is wrong with a config file: all of it at once, each with its place.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{fmt, io, path::Path, sync::Arc};
+
+use super::{files::Files, reading};
 
 /// One thing that is wrong. Never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +26,11 @@ impl Error {
         }
     }
 
+    /// The file cannot be read.
+    pub(super) fn unread(file: &Path, why: &io::Error) -> Self {
+        Self::whole(file, format!("cannot be read: {}", reading::reason(why)))
+    }
+
     fn place(&self) -> String {
         match self.position {
             Some((line, column)) => format!("{}:{line}:{column}: ", self.file),
@@ -32,13 +39,18 @@ impl Error {
     }
 }
 
-/// Everything that is wrong with a file, in the file's order; at least one.
+/// Everything that is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Errors(pub Vec<Error>);
+pub struct Errors {
+    /// In the file's order; at least one.
+    pub list: Vec<Error>,
+    /// What was read: before one of these has changed, it is all wrong still.
+    pub files: Files,
+}
 
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, error) in self.0.iter().enumerate() {
+        for (i, error) in self.list.iter().enumerate() {
             if i > 0 {
                 f.write_str("\n")?;
             }
@@ -49,9 +61,3 @@ impl fmt::Display for Errors {
 }
 
 impl std::error::Error for Errors {}
-
-impl From<Error> for Errors {
-    fn from(error: Error) -> Self {
-        Self(vec![error])
-    }
-}

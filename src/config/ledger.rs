@@ -7,14 +7,7 @@ use std::{
 
 use toml::de::DeTable;
 
-use super::{
-    env::Env,
-    errors::{Error, Errors},
-    expand,
-    reading::reason,
-    source::Source,
-    types::LedgerPath,
-};
+use super::{env::Env, errors::Error, expand, source::Source, types::LedgerPath};
 
 const DEFAULT: &str = "promptcron.db";
 
@@ -47,9 +40,8 @@ pub(super) fn parse(url: &str, env: &dyn Env) -> Result<LedgerPath, String> {
 ///
 /// # Errors
 /// The file cannot be read, is not TOML, or its `[ledger] url` is wrong.
-pub fn ledger_of(file: &Path, env: &dyn Env) -> Result<LedgerPath, Errors> {
-    let text = fs::read_to_string(file)
-        .map_err(|why| Error::whole(file, format!("cannot be read: {}", reason(&why))))?;
+pub fn ledger_of(file: &Path, env: &dyn Env) -> Result<LedgerPath, Error> {
+    let text = fs::read_to_string(file).map_err(|why| Error::unread(file, &why))?;
     let table = DeTable::parse(&text).map_err(|why| {
         let at = why.span().map_or(0, |span| span.start);
         Error {
@@ -64,8 +56,7 @@ pub fn ledger_of(file: &Path, env: &dyn Env) -> Result<LedgerPath, Errors> {
         Some(url) => {
             let url = expand::expand(url, env)
                 .map_err(|why| Error::whole(file, format!("[ledger] url {why}")))?;
-            parse(&url.text, env)
-                .map_err(|why| Error::whole(file, format!("[ledger] url {why}")).into())
+            parse(&url.text, env).map_err(|why| Error::whole(file, format!("[ledger] url {why}")))
         }
     }
 }

@@ -18,6 +18,7 @@ mod errors;
 mod expand;
 mod extras;
 mod fields;
+mod files;
 mod heartbeat;
 mod item;
 mod job;
@@ -52,7 +53,7 @@ mod web;
 mod webhook;
 mod zone;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 pub use actions::{Action, Button};
 pub use body::{Body, Page};
@@ -61,6 +62,7 @@ pub use diff::{Change, diff};
 pub use env::{Env, SystemEnv};
 pub use errors::{Error, Errors};
 pub use extras::Extras;
+pub use files::Files;
 pub use keys::{TableKeys, keys};
 pub use ledger::{default as default_ledger, ledger_of};
 pub use locate::{NoFile, locate};
@@ -81,7 +83,12 @@ use crate::model::Timestamp;
 /// # Errors
 /// The file cannot be read, or everything that is wrong with it, in the file's order.
 pub fn load(file: &Path, now: Timestamp, env: &dyn Env) -> Result<Config, Errors> {
-    let text = fs::read_to_string(file)
-        .map_err(|why| Error::whole(file, format!("cannot be read: {}", reading::reason(&why))))?;
-    parse(&text, file, now, env)
+    let mut files = Files::default();
+    match files.read_text(file) {
+        Ok(text) => parse(&text, file, now, env),
+        Err(why) => Err(Errors {
+            list: vec![Error::unread(file, &why)],
+            files,
+        }),
+    }
 }

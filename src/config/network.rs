@@ -1,8 +1,8 @@
 //! `proxy` and `ca_file`: the way out to one server.
 
-use std::{fs, sync::Arc};
+use std::sync::Arc;
 
-use super::{item::Item, reading::cannot_read, section::Section, types::Network, urls};
+use super::{item::Item, section::Section, types::Network, urls};
 
 /// Reads both keys; what is wrong with one is reported, and fails the file.
 pub(super) fn read(section: &Section<'_>) -> Network {
@@ -15,7 +15,7 @@ pub(super) fn read(section: &Section<'_>) -> Network {
 /// The file's bytes, once they are known to be certificates.
 fn certificates(item: &Item<'_>) -> Result<Arc<[u8]>, String> {
     let path = item.reading.path(&item.word()?);
-    let bytes = fs::read(&path).map_err(|why| cannot_read(&path, &why))?;
+    let bytes = item.reading.bytes(&path)?;
     match reqwest::Certificate::from_pem_bundle(&bytes) {
         Ok(found) if !found.is_empty() => Ok(Arc::from(bytes)),
         _ => Err(format!(

@@ -2,13 +2,13 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet, HashSet},
-    fs, io,
+    collections::{BTreeMap, HashSet},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use super::{env::Env, errors::Error, source::Source};
+use super::{env::Env, errors::Error, files::Files, source::Source};
 
 /// Variables with shorter values are not hidden in messages: hiding "1" would garble them.
 const HIDDEN_FROM: usize = 4;
@@ -24,13 +24,15 @@ pub(super) struct Reading<'r> {
     warnings: RefCell<Vec<(usize, String)>>,
     strings: RefCell<HashSet<Arc<str>>>,
     files: RefCell<BTreeMap<PathBuf, Arc<str>>>,
-    named: RefCell<BTreeSet<PathBuf>>,
+    read: RefCell<Files>,
     /// The environment's values in the item that is being read.
     pub(super) used: RefCell<Vec<(String, String)>>,
 }
 
 impl<'r> Reading<'r> {
     pub(super) fn new(file: &Path, text: &'r str, env: &'r dyn Env) -> Self {
+        let mut read = Files::default();
+        read.note(file, Some(text.as_bytes()));
         Self {
             source: Source::new(file, text),
             env,
@@ -40,7 +42,7 @@ impl<'r> Reading<'r> {
             warnings: RefCell::default(),
             strings: RefCell::default(),
             files: RefCell::default(),
-            named: RefCell::default(),
+            read: RefCell::new(read),
             used: RefCell::default(),
         }
     }
@@ -66,16 +68,15 @@ impl<'r> Reading<'r> {
         new
     }
 
-    /// A path of the file; relative ones start at the file's own folder. Whoever asks reads it.
+    /// A path of the file; relative ones start at the file's own folder.
     pub(super) fn path(&self, written: &str) -> PathBuf {
-        let path = self.folder.join(written);
-        self.named.borrow_mut().insert(path.clone());
-        path
+        self.folder.join(written)
     }
 
-    /// Every file that was named so far.
-    pub(super) fn named(&self) -> Vec<PathBuf> {
-        self.named.borrow().iter().cloned().collect()
+    /// The bytes of another file.
+    pub(super) fn bytes(&self, path: &Path) -> Result<Vec<u8>, String> {
+        let read = self.read.borrow_mut().read(path);
+        read.map_err(|why| cannot_read(path, &why))
     }
 
     /// The text of another file, read once however many jobs name it.
@@ -84,14 +85,15 @@ impl<'r> Reading<'r> {
         if let Some(text) = self.files.borrow().get(&path) {
             return Ok(Arc::clone(text));
         }
-        let text = fs::read_to_string(&path).map_err(|why| cannot_read(&path, &why))?;
+        let text = self.read.borrow_mut().read_text(&path);
+        let text = text.map_err(|why| cannot_read(&path, &why))?;
         let text: Arc<str> = Arc::from(text.trim_start_matches('\u{feff}'));
         self.files.borrow_mut().insert(path, Arc::clone(&text));
         Ok(text)
     }
 
-    /// What was found, in the file's order: errors and warnings.
-    pub(super) fn finish(self) -> (Vec<Error>, Vec<String>) {
+    /// What was read, and what was found in the file's order: errors and warnings.
+    pub(super) fn finish(self) -> (Files, Vec<Error>, Vec<String>) {
         let errors = sorted(self.errors.into_inner())
             .map(|(at, message)| Error {
                 file: Arc::clone(&self.source.file),
@@ -105,7 +107,7 @@ impl<'r> Reading<'r> {
                 format!("{}:{line}:{column}: {message}", self.source.file)
             })
             .collect();
-        (errors, warnings)
+        (self.read.into_inner(), errors, warnings)
     }
 
     /// Replaces the environment's values by the variables that gave them.
@@ -125,7 +127,7 @@ fn sorted(mut found: Vec<(usize, String)>) -> impl Iterator<Item = (usize, Strin
 }
 
 /// Why a file could not be read, and what to do.
-pub(super) fn cannot_read(path: &Path, why: &io::Error) -> String {
+fn cannot_read(path: &Path, why: &io::Error) -> String {
     format!("cannot read {}: {}", path.display(), reason(why))
 }
 

@@ -12,7 +12,7 @@ use super::{
     ai,
     defined::Defined,
     env::Env,
-    errors::{Error, Errors},
+    errors::Errors,
     heartbeat,
     item::Item,
     job::Jobs,
@@ -37,15 +37,21 @@ const KEEP: Duration = Duration::from_hours(90 * 24);
 /// Everything that is wrong with it, in the file's order.
 pub fn parse(text: &str, file: &Path, now: Timestamp, env: &dyn Env) -> Result<Config, Errors> {
     let mut reading = Reading::new(file, text, env);
-    let document = DeTable::parse(text).map_err(|why| syntax(&reading, &why))?;
-    let mut document = document.into_inner();
+    let mut document = match DeTable::parse(text) {
+        Ok(document) => document.into_inner(),
+        Err(why) => return Err(not_toml(reading, &why)),
+    };
     reading.has_public_url = has_public_url(&document);
     let jobs = take_jobs(&mut document);
     let found = read(&reading, &document, jobs, file, now);
-    let (errors, warnings) = reading.finish();
+    let (files, list, warnings) = reading.finish();
     match found {
-        Some(config) if errors.is_empty() => Ok(Config { warnings, ..config }),
-        _ => Err(Errors(errors)),
+        Some(config) if list.is_empty() => Ok(Config {
+            files: Arc::new(files),
+            warnings,
+            ..config
+        }),
+        _ => Err(Errors { list, files }),
     }
 }
 
@@ -64,7 +70,7 @@ fn take_jobs<'r>(document: &mut DeTable<'r>) -> DeArray<'r> {
 }
 
 /// The one error of a text that is not TOML.
-fn syntax(reading: &Reading<'_>, why: &toml::de::Error) -> Errors {
+fn not_toml(reading: Reading<'_>, why: &toml::de::Error) -> Errors {
     let at = why.span().map_or(0, |span| span.start);
     let message = match why.message() {
         "duplicate key" => {
@@ -79,11 +85,9 @@ fn syntax(reading: &Reading<'_>, why: &toml::de::Error) -> Errors {
             format!("not TOML: {message}; {hint}")
         }
     };
-    Errors::from(Error {
-        file: Arc::clone(&reading.source.file),
-        position: Some(reading.source.position(at)),
-        message,
-    })
+    reading.fault(at, message);
+    let (files, list, _) = reading.finish();
+    Errors { list, files }
 }
 
 fn read<'r>(
@@ -140,10 +144,7 @@ fn read<'r>(
         endpoints: endpoints.into_valid().collect(),
         jobs,
         watch: watch.unwrap_or(false),
-        files: [file.to_path_buf()]
-            .into_iter()
-            .chain(reading.named())
-            .collect(),
+        files: Arc::default(),
         warnings: Vec::new(),
     })
 }

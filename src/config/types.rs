@@ -9,6 +9,7 @@ use url::Url;
 
 use super::{
     courtesy::Courtesy,
+    files::Files,
     notification::Notification,
     silence::{Notify, Pattern},
     way::Way,
@@ -62,7 +63,7 @@ pub struct Config {
     /// Whether a change of any of `files` reloads it.
     pub watch: bool,
     /// The config file and every file it names, whose change is a change of the config.
-    pub files: Vec<PathBuf>,
+    pub files: Arc<Files>,
     /// What is allowed but probably not meant, such as an `at` in the past.
     pub warnings: Vec<String>,
 }

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
+    config::Files,
     ledger::{Ledger, LedgerError},
     model::{JobName, Timestamp, from_ms, to_ms},
     web::Reloaded,
@@ -92,6 +93,8 @@ pub struct Engine {
     pub tries_once: bool,
     fatal: Mutex<Option<anyhow::Error>>,
     revision: watch::Sender<Arc<Revision>>,
+    /// What the last reading of the config read, whether it was taken or not.
+    read: watch::Sender<Arc<Files>>,
     planner_at: AtomicI64,
     standing: Mutex<Standing>,
     /// The ledger's disk is full, and the log says so.
@@ -124,6 +127,7 @@ impl Engine {
     ) -> Self {
         let revision = Arc::new(revision);
         Self {
+            read: watch::Sender::new(Arc::clone(&revision.config.files)),
             tries_once: owner.is_once(),
             owner,
             fatal: Mutex::new(None),
@@ -183,9 +187,14 @@ impl Engine {
         self.revision.send_replace(Arc::new(revision));
     }
 
-    /// Tells of each changeover.
-    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Revision>> {
-        self.revision.subscribe()
+    /// The config was read again, and what came of it is in force.
+    pub(super) fn was_read(&self, files: Arc<Files>) {
+        self.read.send_replace(files);
+    }
+
+    /// Tells what each reading of the config read.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Files>> {
+        self.read.subscribe()
     }
 
     /// Keeps what came of a reload.

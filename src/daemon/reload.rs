@@ -86,32 +86,42 @@ pub(super) async fn on_hup(
 async fn reload(engine: &Engine, load: &Loader, planner: &mpsc::Sender<Changeover>) -> Outcome {
     let load = load.clone();
     let before = engine.revision();
-    let read = tokio::task::spawn_blocking(move || {
-        let config = load(Utc::now()).map_err(|errors| lines(&errors))?;
-        let warnings = config.warnings.clone();
-        let mut changes: Vec<String> = warnings
-            .iter()
-            .map(|warning| format!("warning: {warning}"))
-            .collect();
-        changes.extend(
-            diff(&before.config, &config)
-                .iter()
-                .map(ToString::to_string),
-        );
-        let config = keep_what_restarts(&before.config, config);
-        let revision =
-            Revision::following(&before, config).map_err(|error| vec![format!("{error:#}")])?;
-        Ok::<_, Vec<String>>((changes, revision))
+    let read = tokio::task::spawn_blocking(move || match load(Utc::now()) {
+        Ok(config) => (Arc::clone(&config.files), following(&before, config)),
+        Err(errors) => (Arc::new(errors.files), Err(lines(&errors.list))),
     });
-    let (changes, revision) = read.await.map_err(|died| vec![died.to_string()])??;
+    let (files, found) = read.await.map_err(|died| vec![died.to_string()])?;
+    let outcome = match found {
+        Ok((changes, revision)) => change_over(planner, revision).await.map(|()| changes),
+        Err(errors) => Err(errors),
+    };
+    engine.was_read(files);
+    outcome
+}
+
+/// What has changed, in words, and the config at work.
+fn following(before: &Revision, config: Config) -> Result<(Vec<String>, Revision), Vec<String>> {
+    let warnings = config.warnings.iter();
+    let mut changes: Vec<String> = warnings.map(|it| format!("warning: {it}")).collect();
+    changes.extend(lines(&diff(&before.config, &config)));
+    let config = keep_what_restarts(&before.config, config);
+    let revision =
+        Revision::following(before, config).map_err(|error| vec![format!("{error:#}")])?;
+    Ok((changes, revision))
+}
+
+/// Hands it to the planner, and waits until it is in force.
+async fn change_over(
+    planner: &mpsc::Sender<Changeover>,
+    revision: Revision,
+) -> Result<(), Vec<String>> {
     let (done, over) = oneshot::channel();
     let stopping = || vec!["the daemon is stopping: nothing is changed".to_owned()];
     planner
         .send(Changeover { revision, done })
         .await
         .map_err(|_| stopping())?;
-    over.await.map_err(|_| stopping())?;
-    Ok(changes)
+    over.await.map_err(|_| stopping())
 }
 
 /// What does not reload: the ledger stays where it is until the next start, and so does the port.
@@ -129,8 +139,8 @@ fn keep_what_restarts(before: &Config, config: Config) -> Config {
     }
 }
 
-fn lines(errors: &Errors) -> Vec<String> {
-    errors.0.iter().map(ToString::to_string).collect()
+fn lines(said: &[impl ToString]) -> Vec<String> {
+    said.iter().map(ToString::to_string).collect()
 }
 
 /// Keeps it to be shown.

@@ -1,108 +1,167 @@
-//! Watching the config's folders: editors replace files and mounts swap links, so every event in a
+//! Watching the config's folders: editors replace files and mounts swap links, so every change in a
 //! folder is a reason to look, and only changed content is a reason to reload.
 
-use std::{
-    collections::BTreeSet,
-    hash::{DefaultHasher, Hash, Hasher},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::{sync::mpsc, time::timeout};
-use tracing::{debug, info, warn};
+use notify::{
+    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
+    event::{AccessKind, AccessMode},
+};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, spawn_blocking},
+    time::timeout,
+};
+use tracing::{info, warn};
 
 use super::{engine::Engine, reload::Request};
-use crate::config::Config;
+use crate::config::Files;
 
 /// As long as this nothing may happen before a change counts as written.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Asks for a reload when a watched file has changed, until the stop signal.
+/// A folder in which something always happens is looked at this often.
+const NOISY: Duration = Duration::from_secs(3);
+
+/// Asks for a reload when a file has changed since the config was last read, until the stop signal.
 pub(super) async fn run(engine: Arc<Engine>, reload: mpsc::Sender<Request>) -> anyhow::Result<()> {
     let (event, mut events) = mpsc::channel(1);
-    let mut revisions = engine.subscribe();
-    let mut watching: Option<(BTreeSet<PathBuf>, RecommendedWatcher)> = None;
-    let mut seen = contents(&engine.revision().config);
+    let mut readings = engine.subscribe();
+    let mut watched = Watched::default();
+    let mut has_changed = false;
     loop {
-        let revision = revisions.borrow_and_update().clone();
-        let folders = folders(&revision.config);
-        if watching
-            .as_ref()
-            .is_none_or(|(watched, _)| *watched != folders)
-        {
-            watching = watcher(&folders, &event).map(|watcher| (folders, watcher));
+        let files = readings.borrow_and_update().clone();
+        let folders = match engine.revision().config.watch {
+            true => files.folders(),
+            false => BTreeSet::new(),
+        };
+        if has_changed || folders != watched.folders {
+            // After a change too: what has the folder's name may be another folder.
+            watched = watched.followed_by(folders, &event);
+            if watched.watcher.is_some() && differ(&files).await? {
+                ask(&reload).await;
+            }
         }
-        tokio::select! {
-            Some(()) = events.recv() => {
-                while let Ok(Some(())) = timeout(QUIET, events.recv()).await {}
-                let now = contents(&engine.revision().config);
-                if std::mem::replace(&mut seen, now) != now {
-                    let request = Request { asked_by: "a changed file", reply: None };
-                    reload.send(request).await.ok();
-                }
-            }
-            changed = revisions.changed() => {
-                if changed.is_err() { return Ok(()) }
-                seen = contents(&engine.revision().config);
-            }
+        has_changed = tokio::select! {
+            Some(()) = events.recv() => { settle(&mut events).await; true }
+            read = readings.changed() => match read {
+                Ok(()) => false,
+                Err(_) => return Ok(()),
+            },
             () = engine.stop.stopping() => return Ok(()),
+        };
+    }
+}
+
+async fn differ(files: &Arc<Files>) -> Result<bool, JoinError> {
+    let files = Arc::clone(files);
+    spawn_blocking(move || files.differ()).await
+}
+
+async fn ask(reload: &mpsc::Sender<Request>) {
+    let request = Request {
+        asked_by: "a changed file",
+        reply: None,
+    };
+    // Refused only when the daemon stops.
+    reload.send(request).await.ok();
+}
+
+async fn settle(events: &mut mpsc::Receiver<()>) {
+    let quiet = async { while let Ok(Some(())) = timeout(QUIET, events.recv()).await {} };
+    timeout(NOISY, quiet).await.ok();
+}
+
+/// The folders under watch.
+#[derive(Default)]
+struct Watched {
+    folders: BTreeSet<PathBuf>,
+    /// None where there is nothing to watch, or it cannot be watched.
+    watcher: Option<RecommendedWatcher>,
+}
+
+impl Watched {
+    fn followed_by(self, folders: BTreeSet<PathBuf>, event: &mpsc::Sender<()>) -> Self {
+        if folders.is_empty() {
+            return Self::default();
+        }
+        let watcher = watcher(&folders, event.clone());
+        match &watcher {
+            Ok(_) if folders == self.folders => {}
+            Ok(_) => info!(folders = folders.len(), "watching the config's folders"),
+            Err(error) => {
+                warn!(%error, "the config's folder cannot be watched: reload by HUP or `promptcron reload`");
+            }
+        }
+        Self {
+            folders,
+            watcher: watcher.ok(),
         }
     }
 }
 
-/// The folders of the files; none where `watch` is off.
-fn folders(config: &Config) -> BTreeSet<PathBuf> {
-    let folder = |file: &PathBuf| match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    config
-        .files
-        .iter()
-        .filter(|_| config.watch)
-        .map(folder)
-        .collect()
-}
-
-fn watcher(folders: &BTreeSet<PathBuf>, event: &mpsc::Sender<()>) -> Option<RecommendedWatcher> {
-    if folders.is_empty() {
-        return None;
-    }
-    let event = event.clone();
-    let look = move |_: notify::Result<notify::Event>| {
-        // An event that nobody has taken yet says the same as this one.
-        event.try_send(()).ok();
-    };
-    let watched = notify::recommended_watcher(look).and_then(|mut watcher| {
-        for folder in folders {
-            watcher.watch(folder, RecursiveMode::NonRecursive)?;
+fn watcher(
+    folders: &BTreeSet<PathBuf>,
+    event: mpsc::Sender<()>,
+) -> notify::Result<RecommendedWatcher> {
+    let look = move |happened: notify::Result<Event>| {
+        if happened.map_or(true, |happened| is_change(happened.kind)) {
+            // An event that nobody has taken yet says the same as this one.
+            event.try_send(()).ok();
         }
-        Ok(watcher)
-    });
-    if watched.is_ok() {
-        info!(folders = folders.len(), "watching the config's folders");
+    };
+    let mut watcher = notify::recommended_watcher(look)?;
+    for folder in folders {
+        watcher.watch(folder, RecursiveMode::NonRecursive)?;
     }
-    watched
-        .inspect_err(|error| warn!(%error, "the config's folder cannot be watched: reload by HUP or `promptcron reload`"))
-        .ok()
+    Ok(watcher)
 }
 
-/// What the files hold, in one number; a file that cannot be read counts as such.
-fn contents(config: &Config) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for file in config.files.iter().filter(|_| config.watch) {
-        file.hash(&mut hasher);
-        read(file).hash(&mut hasher);
+/// That somebody reads, promptcron itself before all, changes nothing.
+fn is_change(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
+        _ => true,
     }
-    hasher.finish()
 }
 
-fn read(file: &Path) -> Option<Vec<u8>> {
-    std::fs::read(file)
-        .inspect_err(
-            |error| debug!(file = %file.display(), %error, "a watched file cannot be read"),
-        )
-        .ok()
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn reading_is_no_event() {
+        let folder = tempfile::tempdir().unwrap();
+        let (read, written) = (folder.path().join("read"), folder.path().join("written"));
+        fs::write(&read, "金价？").unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            tell.send(event.unwrap()).unwrap();
+        })
+        .unwrap();
+        watcher
+            .watch(folder.path(), RecursiveMode::NonRecursive)
+            .unwrap();
+        fs::read(&read).unwrap();
+        fs::write(&written, "银价？").unwrap();
+        let mut seen = Vec::new();
+        // The last event of what was written.
+        let last = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        while let Ok(event) = told.recv_timeout(Duration::from_mins(1)) {
+            let is_last = event.kind == last;
+            seen.push(event);
+            if is_last {
+                break;
+            }
+        }
+        let of = |path: &PathBuf| -> Vec<EventKind> {
+            let events = seen.iter().filter(|event| event.paths.contains(path));
+            events.map(|event| event.kind).collect()
+        };
+        assert!(!of(&read).is_empty(), "{seen:?}");
+        assert!(!of(&read).into_iter().any(is_change), "{seen:?}");
+        assert!(of(&written).into_iter().any(is_change), "{seen:?}");
+    }
 }
