@@ -2,13 +2,11 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::NaiveTime;
-use secrecy::ExposeSecret as _;
 
-use super::advice;
+use super::{advice, redact::redact};
 use crate::{
-    config::{Action, Auth, Button, Ntfy, Service, Target},
+    config::{Ntfy, Service, Target},
     model::Timestamp,
 };
 
@@ -26,9 +24,6 @@ const CAPTIVE_WAIT: Duration = Duration::from_secs(60);
 
 /// The longest `Retry-After` that is believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Pieces of a webhook's address and body, and of a button's request, that are this long may be its secret.
-const HIDDEN_FROM: usize = 8;
 
 /// The most characters of a server's own words that are shown.
 const MAX_DETAIL_CHARS: usize = 300;
@@ -306,64 +301,6 @@ fn one_line(text: &str) -> String {
     match line.char_indices().nth(MAX_DETAIL_CHARS) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
-    }
-}
-
-/// Takes the target's secrets out of a server's words, which may echo the request.
-pub(super) fn redact(target: &Target, text: &str) -> String {
-    secrets(target)
-        .iter()
-        .filter(|secret| !secret.is_empty())
-        .fold(text.to_owned(), |text, secret| {
-            text.replace(secret, "[secret]")
-        })
-}
-
-/// What must not be shown of a target.
-fn secrets(target: &Target) -> Vec<String> {
-    let buttons = target.notification.extras().actions.iter().flatten();
-    let of_buttons = buttons.filter_map(Button::own).flat_map(Action::secrets);
-    let of_buttons = of_buttons.filter(|secret| secret.len() >= HIDDEN_FROM);
-    let of_buttons = of_buttons.map(str::to_owned);
-    of_service(&target.service)
-        .into_iter()
-        .chain(of_buttons)
-        .collect()
-}
-
-fn of_service(service: &Service) -> Vec<String> {
-    match service {
-        Service::Ntfy(Ntfy { auth: None, .. }) => Vec::new(),
-        Service::Ntfy(Ntfy {
-            auth: Some(Auth::Token(token)),
-            ..
-        }) => vec![token.expose_secret().to_owned()],
-        Service::Ntfy(Ntfy {
-            auth: Some(Auth::Basic { user, password }),
-            ..
-        }) => {
-            let password = password.expose_secret();
-            let header = BASE64_STANDARD.encode(format!("{user}:{password}"));
-            vec![header, password.to_owned()]
-        }
-        Service::Webhook(webhook) => {
-            let url = webhook.url.expose();
-            let path = url.path_segments().into_iter().flatten().map(str::to_owned);
-            let query = url.query_pairs().map(|(_, value)| value.into_owned());
-            let headers = webhook.headers.iter().flat_map(|header| {
-                let value = header.value.expose_secret();
-                // `Bearer X`: X alone is one too.
-                let last = value.rsplit(' ').next().unwrap_or(value);
-                [value.to_owned(), last.to_owned()]
-            });
-            // Shorter ones are words such as `push` or `v1`, and would garble what is shown.
-            let written = webhook.body.written().into_iter().map(str::to_owned);
-            let pieces = path
-                .chain(query)
-                .chain(written)
-                .filter(|piece| piece.len() >= HIDDEN_FROM);
-            headers.chain(pieces).collect()
-        }
     }
 }
 

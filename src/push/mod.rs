@@ -13,6 +13,7 @@ mod health;
 mod heartbeat;
 mod lookup;
 mod message;
+mod redact;
 mod reply;
 mod webhook;
 

@@ -6,8 +6,9 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    error::{Kind, PushError, redact},
+    error::{Kind, PushError},
     message::Message,
+    redact::redact,
 };
 use crate::{config::Target, model::Timestamp};
 
