@@ -160,6 +160,8 @@ fn a_wrong_pattern_is_told_by_field_and_with_its_fix() {
         "0 8 * L *",
         "0 8 32W * *",
         "0 8 1-5W * *",
+        "0 8 LL * *",
+        "0 8 * * *L",
         "0 8 +1 * *",
         "０ 8 * * *",
         "*,5 * * * *",
@@ -239,7 +241,11 @@ fn a_wrong_pattern_is_told_by_field_and_with_its_fix() {
     0 8 32W * *
         day-of-month: 32 is above 31
     0 8 1-5W * *
-        day-of-month: `1-5W` is not allowed: invalid end of range
+        day-of-month: `1-5W` is not allowed; write `*`, or numbers 1-31, `L` (last day), `15W` (nearest weekday), `LW`, with `,` `-` and `/`
+    0 8 LL * *
+        day-of-month: `LL` is not allowed; write `*`, or numbers 1-31, `L` (last day), `15W` (nearest weekday), `LW`, with `,` `-` and `/`
+    0 8 * * *L
+        day-of-week: `*L` is not allowed; write `*`, or numbers 0-7 or sun-sat, `5L` (last Friday), `1#2` (second Monday), with `,` `-` and `/`
     0 8 +1 * *
         day-of-month: `+1` is not allowed; write `*`, or numbers 1-31, `L` (last day), `15W` (nearest weekday), `LW`, with `,` `-` and `/`
     ０ 8 * * *

@@ -184,8 +184,13 @@ impl Field {
             Ok(n) if is_number && n > self.max => Err(format!("{n} is above {}", self.max)),
             Ok(n) if is_number => Ok(n),
             _ if is_number => Err(format!("{text} is above {}", self.max)),
-            _ => Err(format!("`{item}` is not allowed; write {}", self.allowed())),
+            _ => Err(self.refused(item)),
         }
+    }
+
+    /// That an item cannot stand here, and what can.
+    pub(super) fn refused(&self, item: &str) -> String {
+        format!("`{item}` is not allowed; write {}", self.allowed())
     }
 
     /// What may stand in this field, for the end of a message.

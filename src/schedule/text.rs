@@ -83,17 +83,15 @@ pub(super) fn parse(fields: [&str; 6]) -> Result<croner::Cron, ScheduleError> {
         .map_err(|whole| blame(&parser, fields, &whole.to_string()))
 }
 
-/// croner's error with the field it is about: the one that fails among `*`s.
+/// The field that croner refuses, which is the one that fails among `*`s, and what may stand there: croner's own words
+/// speak of its insides.
 fn blame(parser: &CronParser, fields: [&str; 6], whole: &str) -> ScheduleError {
     for (index, text) in fields.into_iter().enumerate() {
         let mut alone = ["*"; 6];
         alone[index] = text;
-        if let Err(e) = parser.parse(&alone.join(" ")) {
-            let name = FIELDS[index].name;
-            return ScheduleError(format!(
-                "{name}: `{text}` is not allowed: {}",
-                plain(&e.to_string())
-            ));
+        if parser.parse(&alone.join(" ")).is_err() {
+            let field = &FIELDS[index];
+            return ScheduleError(format!("{}: {}", field.name, field.refused(text)));
         }
     }
     ScheduleError(plain(whole))
