@@ -95,12 +95,11 @@ async fn ledger() -> anyhow::Result<()> {
     let now = instant(1_774_753_260)?;
     let lease_until = now + TimeDelta::minutes(10);
     let names: Vec<String> = (0..50).map(|i| format!("job-{i}")).collect();
-    let job = |name: &String| -> (String, &str) { (name.clone(), "UTC 0 8 * * *") };
-    let jobs: Vec<_> = names.iter().map(job).collect();
-    let jobs: Vec<_> = jobs
-        .iter()
-        .map(|(name, schedule)| ScheduledJob { name, schedule })
-        .collect();
+    let scheduled = names.iter().map(|name| ScheduledJob {
+        name,
+        schedule: "UTC 0 8 * * *".to_owned(),
+    });
+    let jobs: Vec<_> = scheduled.collect();
     ledger.sync_jobs(&jobs, now).await?;
     let occurrences = names.iter().map(|name| NewOccurrence {
         job: name.clone(),

@@ -1,6 +1,6 @@
 //! The plain data that every folder speaks of. No I/O, no decisions.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,12 @@ impl JobName {
     /// The name as the user wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for JobName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -174,7 +174,7 @@ fn the_smallest_file_is_filled_with_the_defaults() {
         (Duration::from_hours(1), Duration::from_hours(24))
     );
     assert_eq!(
-        (job.ai.as_slice(), job.targets.as_slice()),
+        (&*job.ai, &*job.targets),
         (["kimi".into()].as_slice(), ["phone".into()].as_slice())
     );
     assert_eq!((job.enabled, job.style, job.use_search), (true, None, None));
@@ -319,7 +319,7 @@ fn every_key_reaches_its_place() {
     let system = gold.system.as_ref().map(Prompt::as_written);
     assert_eq!(system, Some("你是分析师。"));
     assert_eq!(
-        (gold.ai.as_slice(), gold.model.as_deref(), gold.use_search),
+        (&*gold.ai, gold.model.as_deref(), gold.use_search),
         (["kimi".into()].as_slice(), Some("k1"), Some(true))
     );
     let pace = config.endpoints["kimi"].pace;
@@ -336,7 +336,7 @@ fn every_key_reaches_its_place() {
     assert_eq!(gold.conversation, Some(conversation));
     let news = &config.jobs[1];
     assert!(news.system.as_ref().is_some_and(Prompt::wants_last));
-    assert_eq!(news.ai, ["local".into(), "kimi".into()]);
+    assert_eq!(*news.ai, ["local".into(), "kimi".into()]);
     let targets: Vec<_> = gold.targets.iter().map(|name| &**name).collect();
     assert_eq!(targets, ["phone", "ntfy.sh/hotine"]);
     let notification = &gold.notification;
@@ -451,7 +451,7 @@ fn a_jobs_topic_counts_on_its_own_targets_and_not_on_their_fallbacks() {
         seen.ntfy().unwrap().topic.clone()
     };
     assert_eq!(topic(&job), "gold");
-    job.targets = vec!["house".into()];
+    job.targets = ["house".into()].into();
     assert_eq!(topic(&job), "hotine");
 }
 

@@ -154,7 +154,7 @@ async fn one_run_counts_once_however_many_of_its_targets_fail() {
     let desk = Desk::new().await;
     let job = ScheduledJob {
         name: "gold",
-        schedule: "UTC every 1m",
+        schedule: "UTC every 1m".to_owned(),
     };
     desk.ledger.sync_jobs(&[job], at(0)).await.unwrap();
     let lease = at(120);

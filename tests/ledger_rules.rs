@@ -312,10 +312,12 @@ async fn a_job_whose_schedule_changed_counts_from_now() {
         ("UTC every 2m", 90, 90),
         ("UTC every 2m", 120, 90),
     ] {
-        let name = GOLD;
-        let job = ScheduledJob { name, schedule };
-        let states = desk.ledger.sync_jobs(&[job], at(second)).await.unwrap();
-        assert_eq!(states[GOLD].cursor, at(cursor));
+        let job = [ScheduledJob {
+            name: GOLD,
+            schedule: schedule.to_owned(),
+        }];
+        let cursors = desk.ledger.sync_jobs(&job, at(second)).await.unwrap();
+        assert_eq!(cursors[GOLD], at(cursor));
     }
 }
 

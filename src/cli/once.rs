@@ -94,7 +94,7 @@ async fn dry_run(config: Config, name: &str) -> Result<(), Failure> {
 }
 
 fn print_parts(revision: &Revision, job: &Job, answer: &Answer) -> anyhow::Result<()> {
-    for name in &job.targets {
+    for name in job.targets.iter() {
         let Some((target, _)) = revision.target(name) else {
             continue;
         };

@@ -23,6 +23,7 @@ pub(super) struct Reading<'r> {
     errors: RefCell<Vec<(usize, String)>>,
     warnings: RefCell<Vec<(usize, String)>>,
     strings: RefCell<HashSet<Arc<str>>>,
+    lists: RefCell<HashSet<Arc<[Arc<str>]>>>,
     files: RefCell<BTreeMap<PathBuf, Arc<str>>>,
     read: RefCell<Files>,
     /// The environment's values in the item that is being read.
@@ -41,6 +42,7 @@ impl<'r> Reading<'r> {
             errors: RefCell::default(),
             warnings: RefCell::default(),
             strings: RefCell::default(),
+            lists: RefCell::default(),
             files: RefCell::default(),
             read: RefCell::new(read),
             used: RefCell::default(),
@@ -65,6 +67,17 @@ impl<'r> Reading<'r> {
         }
         let new: Arc<str> = Arc::from(text);
         strings.insert(Arc::clone(&new));
+        new
+    }
+
+    /// The one shared copy of a list of names: most jobs have the same.
+    pub(super) fn share(&self, names: Vec<Arc<str>>) -> Arc<[Arc<str>]> {
+        let mut lists = self.lists.borrow_mut();
+        if let Some(known) = lists.get(names.as_slice()) {
+            return Arc::clone(known);
+        }
+        let new: Arc<[Arc<str>]> = Arc::from(names);
+        lists.insert(Arc::clone(&new));
         new
     }
 

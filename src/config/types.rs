@@ -401,7 +401,7 @@ pub struct Job {
     /// A system prompt before it.
     pub system: Option<Prompt>,
     /// The `[ai.NAME]` that is asked first, and those that are asked where the ones before cannot answer.
-    pub ai: Vec<Arc<str>>,
+    pub ai: Arc<[Arc<str>]>,
     /// Instead of the endpoint's model.
     pub model: Option<String>,
     /// Instead of the endpoint's.
@@ -411,7 +411,7 @@ pub struct Job {
     /// The topic of its answers on its ntfy targets, instead of their own.
     pub topic: Option<Arc<str>>,
     /// The targets' names; at least one.
-    pub targets: Vec<Arc<str>>,
+    pub targets: Arc<[Arc<str>]>,
     /// Which of its answers are pushed.
     pub notify: Notify,
     /// Answers in whose text this is found are not pushed.

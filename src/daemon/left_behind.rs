@@ -23,9 +23,9 @@ pub(super) async fn at_start(
     jobs: &[ScheduledJob<'_>],
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let current: HashMap<_, _> = jobs.iter().map(|job| (job.name, job.schedule)).collect();
-    let known = engine.ledger.scheduled().await?.into_iter();
-    let left = known.filter(|(job, text, _)| current.get(&**job) != Some(&&**text));
+    let current: HashMap<_, _> = jobs.iter().map(|job| (job.name, &*job.schedule)).collect();
+    let is_current = |job: &str, text: &str| current.get(job) == Some(&text);
+    let left = engine.ledger.rescheduled(is_current).await?.into_iter();
     // A zone that tzdata has no longer has no instants either.
     let left =
         left.filter_map(|(job, text, state)| Some((job, Schedule::from_text(&text).ok()?, state)));

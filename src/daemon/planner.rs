@@ -16,7 +16,7 @@ use crate::{
 /// The jobs that are due some day, soonest first.
 pub(super) struct Planner {
     entries: Vec<Entry>,
-    by_name: HashMap<String, usize>,
+    by_name: HashMap<JobName, usize>,
     heap: BinaryHeap<Reverse<(Timestamp, usize)>>,
 }
 
@@ -31,26 +31,20 @@ struct Entry {
 impl Planner {
     /// The enabled jobs, each from where `cursor` says that the ledger stands.
     pub(super) fn new(jobs: &[Arc<Job>], cursor: impl Fn(&str) -> Option<Timestamp>) -> Self {
-        let entries: Vec<Entry> = jobs
-            .iter()
-            .filter(|job| job.enabled)
-            .filter_map(|job| {
-                Some(Entry {
-                    job: job.clone(),
-                    cursor: cursor(job.name.as_str())?,
-                    next: None,
-                })
+        let enabled = jobs.iter().filter(|job| job.enabled);
+        let mut entries = Vec::with_capacity(jobs.len());
+        entries.extend(enabled.filter_map(|job| {
+            Some(Entry {
+                job: job.clone(),
+                cursor: cursor(job.name.as_str())?,
+                next: None,
             })
-            .collect();
-        let by_name = entries
-            .iter()
-            .enumerate()
-            .map(|(index, entry)| (entry.job.name.as_str().to_owned(), index))
-            .collect();
+        }));
+        let named = |(index, entry): (_, &Entry)| (entry.job.name.clone(), index);
         let mut planner = Self {
+            by_name: entries.iter().enumerate().map(named).collect(),
+            heap: BinaryHeap::with_capacity(entries.len()),
             entries,
-            by_name,
-            heap: BinaryHeap::new(),
         };
         planner.rebuild();
         planner
@@ -98,7 +92,7 @@ impl Planner {
             .by_name
             .keys()
             .filter(|name| !stay.contains(name.as_str()));
-        changes.removed = gone.cloned().collect();
+        changes.removed = gone.map(ToString::to_string).collect();
         changes
     }
 
@@ -155,14 +149,14 @@ impl Planner {
         pauses
             .iter()
             .filter(|(_, pause)| pause.paused_until.is_some_and(|until| until <= now))
-            .filter_map(|(name, _)| self.by_name.get(name).copied())
+            .filter_map(|(name, _)| self.by_name.get(name.as_str()).copied())
             .collect()
     }
 
     /// The ledger has it: the jobs wait for their next instant after `now`.
     pub(super) fn planned(&mut self, due: &[usize], planning: &Planning, now: Timestamp) {
         for job in &planning.jobs {
-            if let Some(index) = self.by_name.get(job) {
+            if let Some(index) = self.by_name.get(job.as_str()) {
                 self.entries[*index].cursor = now;
             }
         }

@@ -131,7 +131,7 @@ impl Revision {
     /// The job of that name.
     #[must_use]
     pub fn job(&self, name: &str) -> Option<&Arc<Job>> {
-        self.jobs.get(&JobName::new(name))
+        self.jobs.get(name)
     }
 
     /// The endpoint of that name at work.

@@ -50,13 +50,13 @@ pub(super) async fn resume(engine: &Engine, last_beat: Option<Beat>) -> anyhow::
 
 /// Makes the ledger's jobs those of the config at a start, and a planner that goes on where each stands.
 async fn begin(engine: &Engine, config: &Config, now: Timestamp) -> anyhow::Result<Planner> {
-    let texts = texts(config);
-    let jobs = scheduled(&texts);
+    let jobs = scheduled(config);
     left_behind::at_start(engine, &jobs, now).await?;
     let sync = || engine.ledger.sync_jobs(&jobs, now);
-    let states = engine.persist(sync).await?.context(FULL)?;
-    let cursor = |name: &str| Some(states.get(name)?.cursor);
-    Ok(Planner::new(&config.jobs, cursor))
+    let cursors = engine.persist(sync).await?.context(FULL)?;
+    Ok(Planner::new(&config.jobs, |name| {
+        cursors.get(name).copied()
+    }))
 }
 
 /// The same at a reload, after a planner that has planned what is due: only what changes is written.
@@ -66,8 +66,7 @@ async fn go_on(
     config: &Config,
     now: Timestamp,
 ) -> anyhow::Result<Planner> {
-    let texts = texts(config);
-    let jobs = scheduled(&texts);
+    let jobs = scheduled(config);
     let changes = before.changes(&jobs);
     left_behind::at_reload(engine, before, &changes, now).await?;
     let change = || engine.ledger.change_jobs(&changes, now);
@@ -82,17 +81,13 @@ async fn go_on(
 }
 
 /// The enabled jobs, each with its schedule as text.
-fn texts(config: &Config) -> Vec<(&str, String)> {
+fn scheduled(config: &Config) -> Vec<ScheduledJob<'_>> {
     let enabled = config.jobs.iter().filter(|job| job.enabled);
-    enabled
-        .map(|job| (job.name.as_str(), job.schedule.to_text()))
-        .collect()
-}
-
-/// The same as the ledger takes them.
-fn scheduled<'a>(texts: &'a [(&'a str, String)]) -> Vec<ScheduledJob<'a>> {
-    let job = |(name, schedule): &'a (&'a str, String)| ScheduledJob { name, schedule };
-    texts.iter().map(job).collect()
+    let scheduled = enabled.map(|job| ScheduledJob {
+        name: job.name.as_str(),
+        schedule: job.schedule.to_text(),
+    });
+    scheduled.collect()
 }
 
 /// Changes over to another config in one step: what was due under the old one is written down, the

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::TryStreamExt as _;
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection};
 
@@ -14,7 +15,7 @@ pub struct ScheduledJob<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its schedule and zone as text; a changed one counts from now.
-    pub schedule: &'a str,
+    pub schedule: String,
 }
 
 /// What a config makes of the ledger's jobs. Those that are not among them go on as they are.
@@ -39,23 +40,12 @@ pub struct JobState {
     pub paused_until: Option<Timestamp>,
 }
 
-impl JobState {
-    fn new(cursor: Timestamp) -> Self {
-        Self {
-            cursor,
-            paused_at: None,
-            paused_until: None,
-        }
-    }
-}
-
 #[derive(FromRow)]
 struct Row {
     job: String,
     cursor_at: i64,
     paused_at: Option<i64>,
     paused_until: Option<i64>,
-    removed_at: Option<i64>,
     schedule: Option<String>,
 }
 
@@ -70,15 +60,15 @@ impl Row {
 }
 
 impl Ledger {
-    /// Makes the ledger's jobs those of the config, and tells where planning stands for each.
+    /// Makes the ledger's jobs those of the config, and tells up to where every instant of each is planned.
     ///
     /// # Errors
     /// The ledger could not be read or written.
-    pub async fn sync_jobs(
+    pub async fn sync_jobs<'a>(
         &self,
-        jobs: &[ScheduledJob<'_>],
+        jobs: &'a [ScheduledJob<'a>],
         now: Timestamp,
-    ) -> Result<HashMap<String, JobState>> {
+    ) -> Result<HashMap<&'a str, Timestamp>> {
         let mut tx = self.write().await?;
         let done = sync(&mut tx, jobs, to_ms(now)).await;
         self.finish(tx, done).await
@@ -94,24 +84,30 @@ impl Ledger {
         self.finish(tx, done).await
     }
 
-    /// The jobs that the last config had enabled: each with its schedule as text, and where planning stands.
+    /// Of the jobs that the last config had enabled those whose schedule is another one now: each with its schedule as
+    /// text, and where planning stands.
     ///
     /// # Errors
     /// The ledger could not be read.
-    pub async fn scheduled(&self) -> Result<Vec<(String, String, JobState)>> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "select job.job, cursor_at, paused_at, paused_until, removed_at, revision.schedule
+    pub async fn rescheduled(
+        &self,
+        is_current: impl Fn(&str, &str) -> bool,
+    ) -> Result<Vec<(String, String, JobState)>> {
+        let mut rows = sqlx::query_as::<_, Row>(
+            "select job.job, cursor_at, paused_at, paused_until, revision.schedule
              from job join revision on revision.job = job.job and revision.until_at is null
              where removed_at is null",
         )
-        .fetch_all(&self.pool)
-        .await
-        .map_err(|error| self.error(error))?;
-        let scheduled = |row: Row| {
+        .fetch(&self.pool);
+        let mut rescheduled = Vec::new();
+        while let Some(row) = rows.try_next().await.map_err(|error| self.error(error))? {
             let state = row.state();
-            Some((row.job, row.schedule?, state))
-        };
-        Ok(rows.into_iter().filter_map(scheduled).collect())
+            let schedule = row.schedule.unwrap_or_default();
+            if !is_current(&row.job, &schedule) {
+                rescheduled.push((row.job, schedule, state));
+            }
+        }
+        Ok(rescheduled)
     }
 
     /// Pauses a job until an instant, or until it is resumed. What is planned of it by then and was not begun, because its
@@ -149,7 +145,7 @@ impl Ledger {
     /// The ledger could not be read.
     pub async fn pauses(&self) -> Result<HashMap<String, JobState>> {
         let rows: Vec<Row> = sqlx::query_as(
-            "select job, cursor_at, paused_at, paused_until, removed_at, null as schedule
+            "select job, cursor_at, paused_at, paused_until, null as schedule
              from job where paused_at is not null and removed_at is null",
         )
         .fetch_all(&self.pool)
@@ -189,45 +185,39 @@ async fn pause(
     Ok(paused.rows_affected() > 0)
 }
 
-async fn sync(
+async fn sync<'a>(
     tx: &mut SqliteConnection,
-    jobs: &[ScheduledJob<'_>],
+    jobs: &'a [ScheduledJob<'a>],
     now: i64,
-) -> sqlx::Result<HashMap<String, JobState>> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "select job.job, cursor_at, paused_at, paused_until, removed_at, revision.schedule
-         from job left join revision on revision.job = job.job and revision.until_at is null",
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    let mut known: HashMap<String, Row> =
-        rows.into_iter().map(|row| (row.job.clone(), row)).collect();
-    let mut states = HashMap::with_capacity(jobs.len());
+) -> sqlx::Result<HashMap<&'a str, Timestamp>> {
+    let mut new: HashMap<_, _> = jobs.iter().map(|job| (job.name, job)).collect();
+    let mut cursors = HashMap::with_capacity(jobs.len());
     let mut changes = JobChanges::default();
-    for job in jobs {
-        let row = known
-            .remove(job.name)
-            .filter(|row| row.removed_at.is_none());
-        let state = match row {
-            Some(row) if row.schedule.as_deref() == Some(job.schedule) => row.state(),
-            Some(row) => {
-                changes.revised.push(job);
-                JobState {
-                    cursor: from_ms(now),
-                    ..row.state()
-                }
+    // One row after the other: thousands at once would stay behind as holes in the process's memory.
+    let mut rows = sqlx::query_as::<_, Row>(
+        "select job.job, cursor_at, paused_at, paused_until, revision.schedule
+         from job left join revision on revision.job = job.job and revision.until_at is null
+         where removed_at is null",
+    )
+    .fetch(&mut *tx);
+    while let Some(row) = rows.try_next().await? {
+        match new.remove(row.job.as_str()) {
+            None => changes.removed.push(row.job),
+            Some(job) if row.schedule.as_ref() == Some(&job.schedule) => {
+                cursors.insert(job.name, from_ms(row.cursor_at));
             }
-            None => {
-                changes.new.push(job);
-                JobState::new(from_ms(now))
-            }
-        };
-        states.insert(job.name.to_owned(), state);
+            Some(job) => changes.revised.push(job),
+        }
     }
-    let removed = known.into_values().filter(|row| row.removed_at.is_none());
-    changes.removed = removed.map(|row| row.job).collect();
+    drop(rows);
+    changes.new = jobs
+        .iter()
+        .filter(|job| new.contains_key(job.name))
+        .collect();
+    let from_now = changes.new.iter().chain(&changes.revised);
+    cursors.extend(from_now.map(|job| (job.name, from_ms(now))));
     change(tx, &changes, now).await?;
-    Ok(states)
+    Ok(cursors)
 }
 
 async fn change(tx: &mut SqliteConnection, changes: &JobChanges<'_>, now: i64) -> sqlx::Result<()> {
@@ -296,7 +286,7 @@ async fn begin_revisions(
     const BEGIN: &str = "insert into revision (job, since_at, schedule)
          select value ->> 0, $2, value ->> 1 from json_each($1) where true
          on conflict (job, since_at) do update set schedule = excluded.schedule, until_at = null";
-    let rows = jobs.iter().map(|job| (job.name, job.schedule));
+    let rows = jobs.iter().map(|job| (job.name, &job.schedule));
     each(tx, &[BEGIN], &json(rows.collect::<Vec<_>>())?, now).await
 }
 

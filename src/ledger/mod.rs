@@ -201,6 +201,8 @@ fn options(path: &std::path::Path, access: Access) -> SqliteConnectOptions {
             .journal_mode(SqliteJournalMode::Wal)
             // A claim must outlive a power cut, not just the process.
             .synchronous(SqliteSynchronous::Full)
+            // In KiB. The system keeps the pages that are read again and again, for every process once.
+            .pragma("cache_size", "-512")
             // Give the log's space back after a burst.
             .pragma("journal_size_limit", "4194304"),
     }
@@ -261,7 +263,7 @@ mod tests {
         let long = "0".repeat(1_000_000);
         let job = ScheduledJob {
             name: "金",
-            schedule: &long,
+            schedule: long,
         };
         let jobs = [job];
         let full = ledger.sync_jobs(&jobs, Timestamp::UNIX_EPOCH).await;

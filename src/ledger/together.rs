@@ -185,7 +185,7 @@ mod tests {
             .iter()
             .map(|name| ScheduledJob {
                 name,
-                schedule: "UTC 0 8 * * *",
+                schedule: "UTC 0 8 * * *".to_owned(),
             })
             .collect();
         ledger.sync_jobs(&jobs, now).await.unwrap();

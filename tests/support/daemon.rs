@@ -134,17 +134,11 @@ impl Place {
     /// Makes the ledger that a daemon leaves which saw this config and stopped at `then`.
     pub fn stopped_at(&self, then: Timestamp) {
         let config = config::load(&self.config(), then, &SystemEnv).unwrap();
-        let texts: Vec<_> = config
-            .jobs
-            .iter()
-            .map(|job| job.schedule.to_text())
-            .collect();
-        let jobs: Vec<_> = (config.jobs.iter().zip(&texts))
-            .map(|(job, schedule)| ScheduledJob {
-                name: job.name.as_str(),
-                schedule,
-            })
-            .collect();
+        let scheduled = config.jobs.iter().map(|job| ScheduledJob {
+            name: job.name.as_str(),
+            schedule: job.schedule.to_text(),
+        });
+        let jobs: Vec<_> = scheduled.collect();
         block_on(async {
             let ledger = Ledger::open(&config.ledger.0, Access::Write).await.unwrap();
             ledger.sync_jobs(&jobs, then).await.unwrap();

@@ -36,7 +36,7 @@ impl Desk {
         let ledger = Ledger::open(&path, Access::Write).await.unwrap();
         let job = ScheduledJob {
             name: GOLD,
-            schedule: "UTC every 1m",
+            schedule: "UTC every 1m".to_owned(),
         };
         ledger.sync_jobs(&[job], at(0)).await.unwrap();
         Self {

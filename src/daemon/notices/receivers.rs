@@ -63,7 +63,7 @@ fn by_target(config: &Config, missed: &[MissedJob]) -> BTreeMap<Arc<str>, Vec<Mi
     let mut by_target: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for missed in missed {
         let job = config.job(&missed.job);
-        for target in job.iter().flat_map(|job| &job.targets) {
+        for target in job.iter().flat_map(|job| job.targets.iter()) {
             let of_target = by_target.entry(target.clone()).or_default();
             of_target.push(missed.clone());
         }
