@@ -188,6 +188,32 @@ fn a_refused_config_is_read_again_when_the_file_that_it_lacks_comes() {
 }
 
 #[test]
+fn a_config_behind_links_is_watched_where_it_is() {
+    let (kimi, ntfy) = (FakeKimi::start(), FakeNtfy::start());
+    let text = config(&kimi, &ntfy, "watch = true", NEVER);
+    let place = Place::new(&text);
+    let at = |hour: u32| text.replace(NEVER, &format!("0 {hour} 29 2 *"));
+    for (version, hour) in [("v1", 9), ("v2", 10)] {
+        std::fs::create_dir(place.path().join(version)).unwrap();
+        place.write(&format!("{version}/config.toml"), &at(hour));
+    }
+    let link = |target: &str, name: &str| {
+        let new = place.path().join("new");
+        std::os::unix::fs::symlink(target, &new).unwrap();
+        std::fs::rename(new, place.path().join(name)).unwrap();
+    };
+    link("v1", "now");
+    link("now/config.toml", "config.toml");
+    let daemon = place.start(&["run"]);
+    daemon.wait_for_log("watching");
+    place.write("v1/config.toml", &at(11));
+    daemon.wait_for_log("金价: cron 0 9 29 2 * -> 0 11 29 2 *");
+    link("v2", "now");
+    daemon.wait_for_log("金价: cron 0 11 29 2 * -> 0 10 29 2 *");
+    assert_eq!(daemon.end(Signal::TERM).code, Some(0));
+}
+
+#[test]
 fn a_running_run_ends_with_the_revision_it_began_with() {
     let gate = Gate::closed();
     let world = World::new("", NEVER);

@@ -37,12 +37,37 @@ impl Files {
         self.0.iter().any(|(file, held)| now(file) != *held)
     }
 
-    /// Where a change of them shows: their folders, or what is there of the way to one.
+    /// Where a change of them shows: their folders, those of the links on the way to them, and where one is not there
+    /// yet what there is of the way.
     #[must_use]
     pub fn folders(&self) -> BTreeSet<PathBuf> {
-        let parents = self.0.keys().filter_map(|file| file.parent());
-        parents.filter_map(nearest).collect()
+        self.0.keys().flat_map(|file| ways(file)).collect()
     }
+}
+
+/// As many links the system follows too (`ELOOP`, see `path_resolution(7)`).
+const MOST_WAYS: usize = 40;
+
+/// The folders through which the system finds a file.
+fn ways(file: &Path) -> BTreeSet<PathBuf> {
+    let (mut folders, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut paths = vec![file.to_path_buf()];
+    while let Some(path) = paths.pop().filter(|_| seen.len() < MOST_WAYS) {
+        folders.extend(path.parent().and_then(nearest));
+        for way in path.ancestors() {
+            let (Ok(target), Some(folder)) = (fs::read_link(way), way.parent()) else {
+                continue;
+            };
+            folders.extend(nearest(folder));
+            let rest = path.strip_prefix(way).ok();
+            let rest = rest.filter(|rest| !rest.as_os_str().is_empty());
+            let target = folder.join(target);
+            paths.push(rest.map_or(target.clone(), |rest| target.join(rest)));
+        }
+        paths.retain(|path| !seen.contains(path));
+        seen.insert(path);
+    }
+    folders
 }
 
 fn nearest(folder: &Path) -> Option<PathBuf> {
@@ -89,6 +114,25 @@ mod tests {
         assert_eq!(files.folders(), only(folder.path().to_path_buf()));
         fs::create_dir(folder.path().join("prompts")).unwrap();
         assert_eq!(files.folders(), only(folder.path().join("prompts")));
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        for version in [&a, &b] {
+            fs::create_dir(version).unwrap();
+            fs::write(version.join("config.toml"), "").unwrap();
+        }
+        // As tools do that keep configs elsewhere: a folder's link, and in there the file's.
+        std::os::unix::fs::symlink("a", folder.path().join("now")).unwrap();
+        std::os::unix::fs::symlink("../b/config.toml", a.join("linked.toml")).unwrap();
+        let mut linked = Files::default();
+        linked.note(&folder.path().join("now/linked.toml"), Some(b""));
+        let seen: Vec<_> = linked
+            .folders()
+            .iter()
+            .map(|folder| folder.canonicalize().unwrap())
+            .collect();
+        let top = folder.path().canonicalize().unwrap();
+        for folder in [top.clone(), top.join("a"), top.join("b")] {
+            assert!(seen.contains(&folder), "{folder:?} in {seen:?}");
+        }
         let mut here = Files::default();
         here.note(Path::new("config.toml"), None);
         assert_eq!(here.folders(), only(PathBuf::from(".")));

@@ -23,29 +23,44 @@ const QUIET: Duration = Duration::from_millis(300);
 /// A folder in which something always happens is looked at this often.
 const NOISY: Duration = Duration::from_secs(3);
 
+/// A folder that cannot be watched is tried again this often, and its files are looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
 /// Asks for a reload when a file has changed since the config was last read, until the stop signal.
 pub(super) async fn run(engine: Arc<Engine>, reload: mpsc::Sender<Request>) -> anyhow::Result<()> {
     let (event, mut events) = mpsc::channel(1);
     let mut readings = engine.subscribe();
     let mut watched = Watched::default();
-    let mut has_changed = false;
+    // Something has happened; and since the last reload was asked for.
+    let (mut has_changed, mut since_asked) = (false, false);
     loop {
         let files = readings.borrow_and_update().clone();
         let folders = match engine.revision().config.watch {
             true => files.folders(),
             false => BTreeSet::new(),
         };
-        if has_changed || folders != watched.folders {
+        if has_changed || folders != watched.folders || watched.lacks_some {
             // After a change too: what has the folder's name may be another folder.
             watched = watched.followed_by(folders, &event);
-            if watched.watcher.is_some() && differ(&files).await? {
+            if !watched.folders.is_empty() && differ(&files).await? {
                 ask(&reload).await;
+                since_asked = false;
             }
         }
+        let look_again = tokio::time::sleep(match watched.lacks_some {
+            true => LOOK_AGAIN,
+            false => Duration::MAX,
+        });
         has_changed = tokio::select! {
-            Some(()) = events.recv() => { settle(&mut events).await; true }
+            Some(()) = events.recv() => {
+                settle(&mut events).await;
+                since_asked = true;
+                true
+            }
+            () = look_again => false,
             read = readings.changed() => match read {
-                Ok(()) => false,
+                // What came while it was read was held against what had been read before.
+                Ok(()) => std::mem::take(&mut since_asked),
                 Err(_) => return Ok(()),
             },
             () = engine.stop.stopping() => return Ok(()),
@@ -76,8 +91,9 @@ async fn settle(events: &mut mpsc::Receiver<()>) {
 #[derive(Default)]
 struct Watched {
     folders: BTreeSet<PathBuf>,
-    /// None where there is nothing to watch, or it cannot be watched.
-    watcher: Option<RecommendedWatcher>,
+    /// One of them cannot be watched.
+    lacks_some: bool,
+    _watcher: Option<RecommendedWatcher>,
 }
 
 impl Watched {
@@ -85,36 +101,43 @@ impl Watched {
         if folders.is_empty() {
             return Self::default();
         }
-        let watcher = watcher(&folders, event.clone());
-        match &watcher {
-            Ok(_) if folders == self.folders => {}
-            Ok(_) => info!(folders = folders.len(), "watching the config's folders"),
-            Err(error) => {
-                warn!(%error, "the config's folder cannot be watched: reload by HUP or `promptcron reload`");
+        let (watcher, unseen) = watcher(&folders, event.clone());
+        let was_told = folders == self.folders && self.lacks_some != unseen.is_empty();
+        if !was_told {
+            for error in &unseen {
+                warn!(%error, "a folder of the config cannot be watched: it is tried each minute; until then reload by HUP or `promptcron reload`");
             }
+            let seen = folders.len().saturating_sub(unseen.len());
+            info!(folders = seen, "watching the config's folders");
         }
         Self {
             folders,
-            watcher: watcher.ok(),
+            lacks_some: !unseen.is_empty(),
+            _watcher: watcher,
         }
     }
 }
 
+/// What watches the folders, and why it does not watch some of them.
 fn watcher(
     folders: &BTreeSet<PathBuf>,
     event: mpsc::Sender<()>,
-) -> notify::Result<RecommendedWatcher> {
+) -> (Option<RecommendedWatcher>, Vec<notify::Error>) {
     let look = move |happened: notify::Result<Event>| {
         if happened.map_or(true, |happened| is_change(happened.kind)) {
             // An event that nobody has taken yet says the same as this one.
             event.try_send(()).ok();
         }
     };
-    let mut watcher = notify::recommended_watcher(look)?;
-    for folder in folders {
-        watcher.watch(folder, RecursiveMode::NonRecursive)?;
-    }
-    Ok(watcher)
+    let mut watcher = match notify::recommended_watcher(look) {
+        Ok(watcher) => watcher,
+        Err(error) => return (None, vec![error]),
+    };
+    let watched = folders
+        .iter()
+        .map(|folder| watcher.watch(folder, RecursiveMode::NonRecursive));
+    let unseen = watched.filter_map(Result::err).collect();
+    (Some(watcher), unseen)
 }
 
 /// That somebody reads, promptcron itself before all, changes nothing.
