@@ -306,17 +306,23 @@ impl Target {
     /// As one of a job's targets: with its topic and what its pushes show.
     #[must_use]
     pub fn for_job(&self, job: &Job) -> Self {
-        let mut target = self.clone();
-        target.notification = job.notification.or(&self.notification);
-        // A fallback of these has a topic of its own.
-        let topic = job
-            .topic
-            .as_ref()
-            .filter(|_| job.targets.contains(&self.name));
-        if let (Service::Ntfy(ntfy), Some(topic)) = (&mut target.service, topic) {
-            ntfy.topic = topic.to_string();
+        let target = Self {
+            notification: job.notification.or(&self.notification),
+            ..self.clone()
+        };
+        match job.topic_at(self) {
+            Some(topic) => target.at_topic(topic),
+            None => target,
         }
-        target
+    }
+
+    /// With another topic; a webhook has none.
+    #[must_use]
+    pub fn at_topic(mut self, topic: &str) -> Self {
+        if let Service::Ntfy(ntfy) = &mut self.service {
+            topic.clone_into(&mut ntfy.topic);
+        }
+        self
     }
 
     /// The way to its server.
@@ -426,6 +432,16 @@ pub struct Job {
     pub heartbeat_url: Option<Arc<SecretUrl>>,
     /// A disabled job is never due; `once` still runs it.
     pub enabled: bool,
+}
+
+impl Job {
+    /// The topic of its answers at a target, where that is not the target's own; a fallback keeps its own.
+    #[must_use]
+    pub fn topic_at(&self, target: &Target) -> Option<&str> {
+        let topic = self.topic.as_deref()?;
+        let is_ours = target.ntfy().is_some() && self.targets.contains(&target.name);
+        is_ours.then_some(topic)
+    }
 }
 
 /// A job whose answers make a conversation.

@@ -22,6 +22,7 @@ pub(super) const LATE_ROOM: usize = 64;
 #[must_use]
 pub fn messages(language: Language, job: &Job, target: &Target, answer: &Answer) -> Vec<Parcel> {
     let look = Look {
+        topic: job.topic_at(target).unwrap_or_default().to_owned(),
         notification: job.notification.or(&target.notification),
         markdown: style(job, target) == Style::Markdown,
         raw_tags: target.webhook().is_some(),
@@ -83,6 +84,7 @@ pub(super) fn anew(
         }
     });
     let look = Look {
+        topic: job.topic_at(target).unwrap_or_default().to_owned(),
         notification: job.notification.or(&target.notification),
         markdown: parcels.iter().any(|parcel| parcel.message.markdown),
         raw_tags: target.webhook().is_some(),
@@ -204,6 +206,9 @@ pub(super) fn room(target: &Target) -> usize {
 
 /// What the messages of one text share.
 pub(super) struct Look {
+    /// The job's own topic there: kept with each message, which goes there whatever the job has become until it is sent.
+    /// Empty: the target's.
+    pub(super) topic: String,
     pub(super) notification: Notification,
     pub(super) markdown: bool,
     /// Tags go out as they are written: short codes of emoji are ntfy's alone.
@@ -235,6 +240,7 @@ impl Look {
             _ => Some(notification.priority.unwrap_or(QUIET).min(QUIET)),
         };
         let message = Message {
+            topic: self.topic.clone(),
             message: part.text,
             title: part.title,
             priority,

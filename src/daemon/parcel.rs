@@ -45,7 +45,9 @@ impl Parcel {
         let Some(ntfy) = target.ntfy() else {
             return;
         };
-        self.message.topic.clone_from(&ntfy.topic);
+        if self.message.topic.is_empty() {
+            self.message.topic.clone_from(&ntfy.topic);
+        }
         self.message.sequence_id = Some(owed.sequence_id.clone());
         let wanted = target.notification.extras().actions.iter().flatten();
         let is_first = owed.kind == "answer" && owed.part == 1;

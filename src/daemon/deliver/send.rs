@@ -151,9 +151,14 @@ async fn send(engine: &Engine, owed: &Owed, links: Option<&Links>) -> Outcome {
         Err(error) => return give_up(format!("the message in the ledger cannot be read: {error}")),
     };
     let of_job = job.filter(|_| owed.kind == "answer");
-    let target = &*of_job.map_or(Cow::Borrowed(&**target), |job| {
+    let mut target = of_job.map_or(Cow::Borrowed(&**target), |job| {
         Cow::Owned(target.for_job(job))
     });
+    if !parcel.message.topic.is_empty() {
+        // It may be meant for others than those whom the job as it is now would tell.
+        target = Cow::Owned(target.into_owned().at_topic(&parcel.message.topic));
+    }
+    let target = &*target;
     let (language, now) = (revision.config.language, engine.clock.now());
     parcel.address(
         target,

@@ -74,6 +74,7 @@ fn look(step: Option<Step>, target: &Target) -> Look {
         Some(Step::Happened) | None => ("warning", None),
     };
     Look {
+        topic: String::new(),
         notification: Notification {
             priority,
             tags: Some(vec![tag.to_owned()]),
