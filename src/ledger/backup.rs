@@ -44,6 +44,7 @@ impl Ledger {
         };
         let own = fs::metadata(self.path()).ok();
         ensure!(!there.is_dir(), "it is a folder: name a file in it");
+        ensure!(there.is_file(), "it is a device or a pipe: name a file");
         ensure!(
             own.is_none_or(|own| (own.dev(), own.ino()) != (there.dev(), there.ino())),
             "it is the ledger itself: name another file"
