@@ -107,7 +107,9 @@ fn reload(world: &World) -> Reloaded {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(ask_to_reload(&world.ledger())).unwrap()
+    runtime
+        .block_on(ask_to_reload(&world.ledger(), None))
+        .unwrap()
 }
 
 /// Whether the config that lies there now has no mistake.

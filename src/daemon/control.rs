@@ -40,7 +40,11 @@ const MOST_WAIT: Duration = Duration::from_mins(1);
 #[serde(rename_all = "lowercase", tag = "command")]
 enum Command {
     /// Read the config again.
-    Reload,
+    Reload {
+        /// Only where this is its file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<PathBuf>,
+    },
     /// Say how the tokens stand.
     Tokens,
 }
@@ -64,12 +68,12 @@ pub fn socket_path(ledger: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Asks the daemon of a ledger to read its config again.
+/// Asks the daemon of a ledger to read its config again; where that daemon may be another one, only if its file is `of`.
 ///
 /// # Errors
 /// No daemon is there, or it went away.
-pub async fn ask_to_reload(ledger: &Path) -> anyhow::Result<Reloaded> {
-    ask(ledger, &Command::Reload, MOST_WAIT).await
+pub async fn ask_to_reload(ledger: &Path, of: Option<PathBuf>) -> anyhow::Result<Reloaded> {
+    ask(ledger, &Command::Reload { of }, MOST_WAIT).await
 }
 
 /// Asks the daemon of a ledger how its tokens stand.
@@ -170,11 +174,37 @@ async fn answer(
     let mut reader = BufReader::new(reader.take(MOST_BYTES));
     timeout(PATIENCE, reader.read_line(&mut line)).await??;
     let reply = match serde_json::from_str(&line)? {
-        Command::Reload => serde_json::to_string(&reloaded(reload).await?)?,
+        Command::Reload { of } => {
+            let own = &engine.revision().config.file;
+            let reloaded = match of.filter(|of| !is_same(of, own)) {
+                Some(of) => refused(&of, own),
+                None => reloaded(reload).await?,
+            };
+            serde_json::to_string(&reloaded)?
+        }
         Command::Tokens => serde_json::to_string(&standings_of(engine))?,
     };
     writer.write_all((reply + "\n").as_bytes()).await?;
     Ok(())
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other
+        || fs::canonicalize(one)
+            .ok()
+            .is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
+}
+
+fn refused(of: &Path, own: &Path) -> Reloaded {
+    let why = format!(
+        "the daemon that answers runs on {}, not on {}",
+        own.display(),
+        of.display()
+    );
+    Reloaded {
+        errors: vec![why],
+        ..Reloaded::default()
+    }
 }
 
 async fn reloaded(reload: &mpsc::Sender<Request>) -> anyhow::Result<Reloaded> {
@@ -208,11 +238,11 @@ mod tests {
         let ledger = folder.path().join("promptcron.db");
         let listener = UnixListener::bind(socket_path(&ledger)).unwrap();
         let patience = Duration::from_millis(20);
-        let asked = ask::<Reloaded>(&ledger, &Command::Reload, patience).await;
+        let asked = ask::<Reloaded>(&ledger, &Command::Reload { of: None }, patience).await;
         let waited = asked.unwrap_err().to_string();
         assert!(waited.contains("has not answered within 20ms"), "{waited}");
         drop(listener);
-        let refused = ask_to_reload(&ledger).await.unwrap_err().to_string();
+        let refused = ask_to_reload(&ledger, None).await.unwrap_err().to_string();
         assert!(refused.contains("no daemon answers at"), "{refused}");
     }
 }
