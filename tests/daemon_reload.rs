@@ -124,13 +124,31 @@ fn a_wrong_file_changes_nothing_and_is_told_with_line_and_column() {
 }
 
 #[test]
-fn a_half_written_file_is_not_handed_to_the_daemon_by_the_command() {
+fn a_half_written_file_is_told_of_by_the_daemon_and_by_the_command() {
     let world = World::new("", NEVER);
+    assert_eq!(world.reload().code, Some(0));
     world.place.write("config.toml", "[ai.kimi]\napi = \"ki");
     let reloaded = world.reload();
     assert_eq!(reloaded.code, Some(1));
-    assert!(reloaded.stderr.contains("not TOML"), "{}", reloaded.stderr);
-    assert!(reloaded.stderr.contains("it goes on as it is"));
+    assert!(reloaded.stdout.contains("not TOML"), "{}", reloaded.stdout);
+    world.daemon.wait_for_log("config rejected");
+    // This daemon is the one at the usual place, but not that file's.
+    world.place.write("other.toml", "[ai.kimi]\napi = \"ki");
+    let refused = world.place.run(&["--config", "other.toml", "reload"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stdout.contains("runs on config.toml, not on"));
+    // Another ledger counts from the next start; until then the daemon is where it was.
+    let moved = config(
+        &world.kimi,
+        &world.ntfy,
+        "ledger.url = \"sqlite:other.db\"",
+        NEVER,
+    );
+    world.place.write("config.toml", &moved);
+    let reloaded = world.reload();
+    assert_eq!(reloaded.code, Some(0));
+    assert!(reloaded.stdout.contains("ledger"), "{}", reloaded.stdout);
+    world.place.write("config.toml", "[ai.kimi]\napi = \"ki");
     assert_eq!(world.daemon.end(Signal::TERM).code, Some(0));
     let nobody = world.place.run(&["reload"]);
     assert_eq!(nobody.code, Some(1));
@@ -234,6 +252,49 @@ fn a_running_run_ends_with_the_revision_it_began_with() {
     );
     gate.open();
     world.ntfy.wait_for(1, DEADLINE);
+    assert_eq!(world.daemon.end(Signal::TERM).code, Some(0));
+    assert_eq!(world.place.run(&["audit"]).code, Some(0));
+}
+
+#[test]
+fn an_answer_goes_to_the_topic_that_its_job_had_when_it_was_asked() {
+    let gate = Gate::closed();
+    let world = World::new("", NEVER);
+    let text = config(&world.kimi, &world.ntfy, "", "* * * * * *");
+    world
+        .place
+        .write("config.toml", &format!("{text}topic = \"mine\"\n"));
+    let held = Reply::Held(gate.clone(), Box::new(Reply::Answer(ANSWER.to_owned())));
+    world.kimi.next(held);
+    assert_eq!(world.reload().code, Some(0));
+    world.kimi.wait_for(1, DEADLINE);
+    // Now the job is another one, and the target's own topic is read by more people.
+    let renamed = config(&world.kimi, &world.ntfy, "", NEVER).replace("\"金价\"", "\"新的\"");
+    world.place.write("config.toml", &renamed);
+    assert_eq!(world.reload().code, Some(0));
+    gate.open();
+    let pushes = world.ntfy.wait_for_publishes(1, DEADLINE);
+    assert!(
+        pushes
+            .iter()
+            .all(|push| String::from_utf8_lossy(&push.body).contains("\"topic\":\"mine\""))
+    );
+    assert_eq!(world.daemon.end(Signal::TERM).code, Some(0));
+}
+
+#[test]
+fn a_pause_outlasts_a_file_that_is_without_its_job_for_a_moment() {
+    let world = World::new("", NEVER);
+    assert_eq!(world.reload().code, Some(0));
+    assert_eq!(world.place.run(&["pause", "金价"]).code, Some(0));
+    let text = config(&world.kimi, &world.ntfy, "", NEVER);
+    let others = text.replace("\"金价\"", "\"新的\"");
+    for text in [others, text] {
+        world.place.write("config.toml", &text);
+        assert_eq!(world.reload().code, Some(0));
+    }
+    let status = world.place.run(&["status", "--json"]).stdout;
+    assert!(status.contains("\"paused\":true"), "{status}");
     assert_eq!(world.daemon.end(Signal::TERM).code, Some(0));
     assert_eq!(world.place.run(&["audit"]).code, Some(0));
 }

@@ -99,6 +99,11 @@ fn systemd_is_told_of_start_reload_and_stop_with_a_line_for_people() {
         "{ready}"
     );
 
+    assert_eq!(daemon.world.run(&["pause", "金价"]).code, Some(0));
+    daemon.wait_for("STATUS=1 job, nothing is due");
+    assert_eq!(daemon.world.run(&["resume", "金价"]).code, Some(0));
+    daemon.wait_for("STATUS=1 job, next 金价 at 2028-02-29 08:00");
+
     daemon.world.edit_config("0 8 29 2 *", "0 7 29 2 *");
     daemon.signal("HUP");
     let reloading = daemon.wait_for("RELOADING=1");

@@ -430,10 +430,12 @@ fn the_runs_of_a_removed_job_are_cancelled_and_a_changed_schedule_counts_from_no
         "name = \"金价\"\nevery = \"1h\"",
         "name = \"银价\"\nevery = \"2h\"",
     );
-    let rows = settle(&world, world.start());
+    let daemon = world.start();
+    daemon.wait_for_line("cancelled job=\"金价\"");
+    let rows = settle(&world, daemon);
     assert_eq!(
         state(rows.last().unwrap()),
-        "cancelled(its job was removed)"
+        "cancelled(its job was removed or disabled)"
     );
     world.edit_config("every = \"2h\"", "every = \"3h\"");
     settle(&world, world.start());

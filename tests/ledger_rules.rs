@@ -316,7 +316,7 @@ async fn a_job_whose_schedule_changed_counts_from_now() {
             name: GOLD,
             schedule: schedule.to_owned(),
         }];
-        let cursors = desk.ledger.sync_jobs(&job, at(second)).await.unwrap();
+        let (cursors, _) = desk.ledger.sync_jobs(&job, at(second)).await.unwrap();
         assert_eq!(cursors[GOLD], at(cursor));
     }
 }

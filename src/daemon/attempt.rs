@@ -20,7 +20,8 @@ use crate::{
     ask::{self, Answer, AskError, Attempt, Next},
     config::Job,
     ledger::{
-        Answered, AskedRow, AttemptRow, Claim, Failure, LedgerError, NewNotice, Said, TurnRow,
+        Answered, AskedRow, AttemptRow, Claim, Failure, LedgerError, NewNotice, OUT_OF_CONFIG,
+        Said, TurnRow,
     },
     model::{RunState, Timestamp},
     push::Beat,
@@ -73,12 +74,17 @@ pub async fn carry_out(engine: Arc<Engine>, claim: Claim) -> anyhow::Result<Ende
         engine
             .persist(|| {
                 let now = engine.clock.now();
-                let reason = "its job was removed";
                 engine
                     .ledger
-                    .end_run(claim.run_id, RunState::Cancelled, reason, now)
+                    .end_run(claim.run_id, RunState::Cancelled, OUT_OF_CONFIG, now)
             })
             .await?;
+        info!(
+            job = claim.job,
+            run = claim.run_id,
+            reason = OUT_OF_CONFIG,
+            "cancelled"
+        );
         return Ok(Ended::Cancelled);
     };
     let begin = || {

@@ -207,9 +207,11 @@ impl Engine {
         self.standing().reload.clone()
     }
 
-    /// What is due next, for the status line.
-    pub(super) fn set_next(&self, next: Option<(JobName, Timestamp)>) {
-        self.standing().next = next;
+    /// What is due next, for the status line; true where that is news.
+    pub(super) fn set_next(&self, next: Option<(JobName, Timestamp)>) -> bool {
+        let mut standing = self.standing();
+        let before = std::mem::replace(&mut standing.next, next);
+        before != standing.next
     }
 
     /// What is due next.

@@ -132,7 +132,8 @@ fn feed_watchdog(engine: &Engine) {
         return;
     };
     let silent = engine.clock.now() - engine.planner_at();
-    if stands_still(silent, period) {
+    // While runs end nothing is planned any more.
+    if !engine.stop.is_stopping() && stands_still(silent, period) {
         warn!(
             silent_s = silent.num_seconds(),
             "the planner stands still: systemd's watchdog is not told that all is well"

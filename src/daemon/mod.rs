@@ -143,7 +143,6 @@ pub async fn run(
         .clone()
         .live(planner, last_beat, reloading, listener, ready)
         .await;
-    systemd::stopping();
     if result.is_ok() {
         engine.say_stopped().await?;
     }
@@ -296,6 +295,7 @@ impl Engine {
     /// What still runs when `drain` is over is interrupted.
     async fn bound_drain(self: Arc<Self>) {
         self.stop.stopping().await;
+        systemd::stopping();
         tokio::time::sleep(self.revision().config.drain).await;
         self.stop.at_once();
     }

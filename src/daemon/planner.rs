@@ -60,10 +60,28 @@ impl Planner {
         self.entries.iter().map(|entry| entry.cursor).max()
     }
 
-    /// The job that is due next, and when.
-    pub(super) fn next_job(&self) -> Option<(JobName, Timestamp)> {
-        let Reverse((at, index)) = self.heap.peek()?;
-        Some((self.entries[*index].job.name.clone(), *at))
+    /// The job that will run next, and when: a paused one does not.
+    pub(super) fn next_job(
+        &self,
+        pauses: &HashMap<String, JobState>,
+    ) -> Option<(JobName, Timestamp)> {
+        let named = |index: usize, at| (self.entries[index].job.name.clone(), at);
+        if pauses.is_empty() {
+            let Reverse((at, index)) = self.heap.peek()?;
+            return Some(named(*index, *at));
+        }
+        let ahead = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter_map(|(index, entry)| {
+                let pause = pauses.get(entry.job.name.as_str());
+                let runs = |at| {
+                    pause.is_none_or(|pause| pause.paused_until.is_some_and(|until| until < at))
+                };
+                Some((entry.next.filter(|at| runs(*at))?, index))
+            });
+        ahead.min().map(|(at, index)| named(index, at))
     }
 
     /// The job of that name, if it is planned here.

@@ -1,7 +1,11 @@
 //! The planner's loop: sleeps exactly until the next due instant, writes down what is due, wakes
 //! the runner. Looks again at each beat, because a clock can step and a machine can sleep.
 
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use anyhow::Context;
 use chrono::TimeDelta;
@@ -14,7 +18,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    ledger::{Beat, Cut, Planning, ScheduledJob, Skipped},
+    ledger::{Beat, Cancelled, Cut, JobState, OUT_OF_CONFIG, Planning, ScheduledJob, Skipped},
     model::{RunState, Timestamp, from_ms},
     schedule::{self, Schedule},
 };
@@ -42,9 +46,8 @@ pub(super) async fn resume(engine: &Engine, last_beat: Option<Beat>) -> anyhow::
     }
     // Before anything is planned: a run that does not run any more must keep none from running.
     settle::settle(engine, &planner, now).await?;
-    plan(engine, &mut planner, now).await?;
     // Before systemd is told that all stands, with a line that says what is next.
-    tell_next(engine, &planner);
+    plan(engine, &mut planner, now).await?;
     Ok(planner)
 }
 
@@ -53,7 +56,8 @@ async fn begin(engine: &Engine, config: &Config, now: Timestamp) -> anyhow::Resu
     let jobs = scheduled(config);
     left_behind::at_start(engine, &jobs, now).await?;
     let sync = || engine.ledger.sync_jobs(&jobs, now);
-    let cursors = engine.persist(sync).await?.context(FULL)?;
+    let (cursors, cancelled) = engine.persist(sync).await?.context(FULL)?;
+    tell_cancelled(&cancelled);
     Ok(Planner::new(&config.jobs, |name| {
         cursors.get(name).copied()
     }))
@@ -70,7 +74,7 @@ async fn go_on(
     let changes = before.changes(&jobs);
     left_behind::at_reload(engine, before, &changes, now).await?;
     let change = || engine.ledger.change_jobs(&changes, now);
-    engine.persist(change).await?.context(FULL)?;
+    tell_cancelled(&engine.persist(change).await?.context(FULL)?);
     let from_now = changes.new.iter().chain(&changes.revised);
     let from_now: HashSet<&str> = from_now.map(|job| job.name).collect();
     let cursor = |name: &str| match from_now.contains(name) {
@@ -103,15 +107,17 @@ pub(super) async fn change_over(
     engine.change_over(changeover.revision);
     engine.runner.notify_one();
     engine.deliverer.notify_one();
-    tell_next(engine, planner);
+    tell_next(engine, planner, &engine.ledger.pauses().await?);
     // Whoever asked may have left.
     changeover.done.send(()).ok();
     Ok(())
 }
 
 /// What is due next, for the status line.
-fn tell_next(engine: &Engine, planner: &Planner) {
-    engine.set_next(planner.next_job());
+fn tell_next(engine: &Engine, planner: &Planner, pauses: &HashMap<String, JobState>) {
+    if engine.set_next(planner.next_job(pauses)) {
+        systemd::status(&engine.status());
+    }
 }
 
 /// Plans until the stop signal.
@@ -192,11 +198,23 @@ async fn stepped_back(
     Ok(())
 }
 
-/// Writes down everything that is due at `now`, in one transaction.
+/// Plans what is due at `now`, and tells what is next.
 async fn plan(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow::Result<()> {
     let pauses = engine.ledger.pauses().await?;
+    plan_due(engine, planner, &pauses, now).await?;
+    tell_next(engine, planner, &pauses);
+    Ok(())
+}
+
+/// Writes down everything that is due at `now`, in one transaction.
+async fn plan_due(
+    engine: &Engine,
+    planner: &mut Planner,
+    pauses: &HashMap<String, JobState>,
+    now: Timestamp,
+) -> anyhow::Result<()> {
     let mut due = planner.due(now);
-    for index in planner.resumed(&pauses, now) {
+    for index in planner.resumed(pauses, now) {
         if !due.contains(&index) {
             due.push(index);
         }
@@ -204,7 +222,7 @@ async fn plan(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow:
     if due.is_empty() {
         return Ok(());
     }
-    let mut planning = planner.plan(&due, &pauses, now);
+    let mut planning = planner.plan(&due, pauses, now);
     let schedule_of = |job: &str| planner.job(job).map(|job| &job.schedule);
     leave_out_recorded(engine, schedule_of, &mut planning).await?;
     let written = engine
@@ -220,10 +238,26 @@ async fn plan(engine: &Engine, planner: &mut Planner, now: Timestamp) -> anyhow:
         );
         planner.planned(&due, &planning, now);
         engine.runner.notify_one();
-        tell_next(engine, planner);
-        systemd::status(&engine.status());
     }
     Ok(())
+}
+
+fn tell_cancelled(runs: &[Cancelled]) {
+    for Cancelled {
+        run_id,
+        job,
+        scheduled_at,
+    } in runs
+    {
+        let scheduled_at = shown(from_ms(*scheduled_at));
+        info!(
+            job,
+            scheduled_at,
+            run = run_id,
+            reason = OUT_OF_CONFIG,
+            "cancelled"
+        );
+    }
 }
 
 /// What does not run is said as what runs is: one line each.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{Ledger, Result};
-use crate::model::{Timestamp, from_ms, to_ms};
+use crate::model::{RunId, Timestamp, from_ms, to_ms};
 
 /// A job of the config as the ledger knows it.
 #[derive(Clone, Debug)]
@@ -40,6 +40,20 @@ pub struct JobState {
     pub paused_until: Option<Timestamp>,
 }
 
+/// Why a run ends whose job the config has no longer.
+pub const OUT_OF_CONFIG: &str = "its job was removed or disabled";
+
+/// A run that was waiting when its job was removed or disabled.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct Cancelled {
+    /// The run.
+    pub run_id: RunId,
+    /// Its job.
+    pub job: String,
+    /// Its nominal instant, in milliseconds.
+    pub scheduled_at: i64,
+}
+
 #[derive(FromRow)]
 struct Row {
     job: String,
@@ -60,7 +74,8 @@ impl Row {
 }
 
 impl Ledger {
-    /// Makes the ledger's jobs those of the config, and tells up to where every instant of each is planned.
+    /// Makes the ledger's jobs those of the config. Tells up to where every instant of each is planned, and which runs are
+    /// cancelled because their job is gone.
     ///
     /// # Errors
     /// The ledger could not be read or written.
@@ -68,17 +83,21 @@ impl Ledger {
         &self,
         jobs: &'a [ScheduledJob<'a>],
         now: Timestamp,
-    ) -> Result<HashMap<&'a str, Timestamp>> {
+    ) -> Result<(HashMap<&'a str, Timestamp>, Vec<Cancelled>)> {
         let mut tx = self.write().await?;
         let done = sync(&mut tx, jobs, to_ms(now)).await;
         self.finish(tx, done).await
     }
 
-    /// Makes the ledger's jobs those of another config than the one that they are of.
+    /// Makes the ledger's jobs those of another config than the one that they are of; tells which runs are cancelled.
     ///
     /// # Errors
     /// The ledger could not be written.
-    pub async fn change_jobs(&self, changes: &JobChanges<'_>, now: Timestamp) -> Result<()> {
+    pub async fn change_jobs(
+        &self,
+        changes: &JobChanges<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<Cancelled>> {
         let mut tx = self.write().await?;
         let done = change(&mut tx, changes, to_ms(now)).await;
         self.finish(tx, done).await
@@ -189,7 +208,7 @@ async fn sync<'a>(
     tx: &mut SqliteConnection,
     jobs: &'a [ScheduledJob<'a>],
     now: i64,
-) -> sqlx::Result<HashMap<&'a str, Timestamp>> {
+) -> sqlx::Result<(HashMap<&'a str, Timestamp>, Vec<Cancelled>)> {
     let mut new: HashMap<_, _> = jobs.iter().map(|job| (job.name, job)).collect();
     let mut cursors = HashMap::with_capacity(jobs.len());
     let mut changes = JobChanges::default();
@@ -216,21 +235,24 @@ async fn sync<'a>(
         .collect();
     let from_now = changes.new.iter().chain(&changes.revised);
     cursors.extend(from_now.map(|job| (job.name, from_ms(now))));
-    change(tx, &changes, now).await?;
-    Ok(cursors)
+    Ok((cursors, change(tx, &changes, now).await?))
 }
 
-async fn change(tx: &mut SqliteConnection, changes: &JobChanges<'_>, now: i64) -> sqlx::Result<()> {
+async fn change(
+    tx: &mut SqliteConnection,
+    changes: &JobChanges<'_>,
+    now: i64,
+) -> sqlx::Result<Vec<Cancelled>> {
     if !changes.new.is_empty() {
         appear(tx, &changes.new, now).await?;
     }
     if !changes.revised.is_empty() {
         revise(tx, &changes.revised, now).await?;
     }
-    if !changes.removed.is_empty() {
-        remove(tx, &json(&changes.removed)?, now).await?;
+    match changes.removed.as_slice() {
+        [] => Ok(Vec::new()),
+        removed => remove(tx, &json(removed)?, now).await,
     }
-    Ok(())
 }
 
 async fn appear(
@@ -240,7 +262,9 @@ async fn appear(
 ) -> sqlx::Result<()> {
     const APPEAR: &str = "insert into job (job, first_seen_at, cursor_at)
          select value, $2, $2 from json_each($1) where true
-         on conflict (job) do update set removed_at = null, cursor_at = excluded.cursor_at";
+         on conflict (job) do update set removed_at = null, cursor_at = excluded.cursor_at,
+             paused_at = iif(paused_at is null or paused_until <= $2, null, $2),
+             paused_until = iif(paused_until <= $2, null, paused_until)";
     each(tx, &[APPEAR], &names(jobs)?, now).await?;
     begin_revisions(tx, jobs, now).await
 }
@@ -259,15 +283,22 @@ async fn revise(
     begin_revisions(tx, jobs, now).await
 }
 
-async fn remove(tx: &mut SqliteConnection, names: &str, now: i64) -> sqlx::Result<()> {
-    const REMOVE: [&str; 2] = [
-        "update job set paused_at = null, paused_until = null, removed_at = $2
-         where job in (select value from json_each($1))",
-        "update run set state = 'cancelled', reason = 'its job was removed', finished_at = $2
-         where state = 'planned' and job in (select value from json_each($1))",
-    ];
+/// A pause stands until it is resumed or over, also where the file was without the job for a moment.
+async fn remove(tx: &mut SqliteConnection, names: &str, now: i64) -> sqlx::Result<Vec<Cancelled>> {
+    const REMOVE: &str =
+        "update job set removed_at = $2 where job in (select value from json_each($1))";
     each(tx, &END_REVISIONS, names, now).await?;
-    each(tx, &REMOVE, names, now).await
+    each(tx, &[REMOVE], names, now).await?;
+    sqlx::query_as(
+        "update run set state = 'cancelled', reason = $3, finished_at = $2
+         where state = 'planned' and job in (select value from json_each($1))
+         returning run_id, job, scheduled_at",
+    )
+    .bind(names)
+    .bind(now)
+    .bind(OUT_OF_CONFIG)
+    .fetch_all(&mut *tx)
+    .await
 }
 
 /// Up to each job's cursor. A revision that never covered an instant leaves no row.

@@ -62,7 +62,7 @@ pub use self::{
     error::LedgerError,
     figures::{EndedRun, Outbox},
     history::{AttemptRow, Before, DeliveryRow, HistoryRow, Shown},
-    jobs::{JobChanges, JobState, ScheduledJob},
+    jobs::{Cancelled, JobChanges, JobState, OUT_OF_CONFIG, ScheduledJob},
     lock::DaemonLock,
     looks::{Glimpse, LastAnswer, TakenBy, Trouble},
     moving::{HandedOver, Moving, MovingNotice},
