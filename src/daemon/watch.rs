@@ -105,7 +105,7 @@ impl Watched {
         let was_told = folders == self.folders && self.lacks_some != unseen.is_empty();
         if !was_told {
             for error in &unseen {
-                warn!(%error, "a folder of the config cannot be watched: it is tried each minute; until then reload by HUP or `promptcron reload`");
+                warn!(%error, "a folder of the config cannot be watched");
             }
             let seen = folders.len().saturating_sub(unseen.len());
             info!(folders = seen, "watching the config's folders");
