@@ -172,8 +172,10 @@ fn pacing(item: &Item<'_>, default: Pacing) -> Result<Pacing, Fault> {
             let every = section
                 .as_ref()
                 .and_then(|section| section.read("every", Item::positive));
+            // Who says how often one goes wants no burst before.
+            let burst = every.map_or(usual.burst, |_| 1);
             Ok(Pacing::Always(Pace {
-                burst: number("burst").unwrap_or(1),
+                burst: number("burst").unwrap_or(burst),
                 every: every.unwrap_or(usual.every),
                 per_day: number("per_day"),
             }))

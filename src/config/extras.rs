@@ -122,7 +122,12 @@ fn delay(item: &Item<'_>) -> Result<String, String> {
         ));
     }
     let Ok(time) = duration::parse(&text) else {
-        return Ok(text);
+        return match names_a_time(&text) {
+            true => Ok(text),
+            false => Err(format!(
+                "{text:?} is no time that ntfy reads; write \"30m\", \"9am\", \"14:30\", \"tomorrow, 10am\" or \"monday\""
+            )),
+        };
     };
     if !DELAYS.contains(&time) {
         return Err(format!("{text:?} is out of range; ntfy takes 10s to 3d"));
@@ -132,6 +137,32 @@ fn delay(item: &Item<'_>) -> Result<String, String> {
         seconds if seconds % 60 == 0 => format!("{}m", seconds / 60),
         seconds => format!("{seconds}s"),
     })
+}
+
+/// Generous, for ntfy reads English: a number, a day's name, or a word for a part of a day.
+fn names_a_time(text: &str) -> bool {
+    const WORDS: [&str; 18] = [
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+        "today",
+        "tonight",
+        "tomorrow",
+        "noon",
+        "midnight",
+        "morning",
+        "afternoon",
+        "evening",
+        "hour",
+        "minute",
+        "week",
+    ];
+    let text = text.to_lowercase();
+    text.contains(|c: char| c.is_ascii_digit()) || WORDS.iter().any(|word| text.contains(word))
 }
 
 fn email(item: &Item<'_>) -> Result<String, String> {
