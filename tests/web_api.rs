@@ -202,9 +202,11 @@ fn what_cannot_be_done_is_said_as_json() {
         let error = reply.json()["error"].as_str().unwrap().to_owned();
         assert!(error.len() > 10, "{error}");
     }
+    let refused = site.send(Method::DELETE, "/api/v1/jobs", Ask::new());
     assert_eq!(
-        site.send(Method::DELETE, "/api/v1/jobs", Ask::new()).status,
-        405
+        (refused.status.as_u16(), refused.header("allow")),
+        (405, "GET,HEAD")
     );
+    assert_eq!(refused.json()["error"], "this address does not take DELETE");
     site.daemon.stop();
 }

@@ -48,6 +48,15 @@ fn nothing_but_probes_is_seen_without_the_token() {
         );
         assert_eq!(reply.text, "");
     }
+    // A button of a page that has been open for too long leads back to that page.
+    for (change, page) in [("/jobs/x/run", "%2Fjobs%2Fx"), ("/logout", "%2F")] {
+        let reply = site.post(change, Ask::new());
+        let wanted = format!("/login?next={page}");
+        assert_eq!(
+            (reply.status.as_u16(), reply.header("location")),
+            (303, &*wanted)
+        );
+    }
     for path in [
         "/metrics",
         "/api/v1/jobs",

@@ -6,7 +6,7 @@ use anyhow::Context;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, State},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
@@ -94,6 +94,7 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/metrics", get(figures))
         .merge(api::router())
         .merge(pages::router())
+        .method_not_allowed_fallback(async |method: Method| Refusal::method(&method))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(middleware::from_fn_with_state(shared.clone(), guard::guard))
         .with_state(shared)

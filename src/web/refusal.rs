@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -51,6 +51,12 @@ impl Refusal {
     /// Something that is not there.
     pub(super) fn missing(what: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, what)
+    }
+
+    /// An address that is there, and asked for in another way.
+    pub(super) fn method(method: &Method) -> Self {
+        let message = format!("this address does not take {method}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
     }
 
     /// A request that cannot be understood.

@@ -124,7 +124,7 @@ async fn check(
         origin::check(request.headers(), web.public_url.as_ref())?;
     }
     if !caller.is_known() && !is_open(path) {
-        return Err(Refusal::unknown(path_and_query(request)));
+        return Err(Refusal::unknown(wanted(request)));
     }
     request.extensions_mut().insert(caller);
     Ok(())
@@ -213,9 +213,17 @@ fn is_open(path: &str) -> bool {
     })
 }
 
-fn path_and_query(request: &Request) -> String {
-    let path = request.uri().path_and_query();
-    path.map_or_else(|| "/".to_owned(), ToString::to_string)
+/// Where somebody wanted to go: for a change, whose address shows nothing, the page above it.
+fn wanted(request: &Request) -> String {
+    let uri = request.uri();
+    if is_safe(request.method()) {
+        let path = uri.path_and_query();
+        return path.map_or_else(|| "/".to_owned(), ToString::to_string);
+    }
+    match uri.path().rsplit_once('/') {
+        Some((page, _)) if !page.is_empty() => page.to_owned(),
+        _ => "/".to_owned(),
+    }
 }
 
 /// What every reply says to a browser.
