@@ -42,6 +42,17 @@ impl Gates {
         );
         granted.max(quiet_until(target, now).unwrap_or(now))
     }
+
+    /// Whether the target's server has said that it takes nothing for now.
+    pub(super) fn is_held(&self, revision: &Revision, target: &str, now: Timestamp) -> bool {
+        let Some((target, _)) = revision.target(target) else {
+            return false;
+        };
+        let names = [Some(pace::visitor_of(target)), pace::logins_of(target)];
+        let visitors = names.into_iter().flatten();
+        let mut visitors = visitors.filter_map(|name| self.visitors.get(&name));
+        visitors.any(|visitor| visitor.held_until.is_some_and(|until| until > now))
+    }
 }
 
 /// A target's own way through, as the transaction that claims asks for it.

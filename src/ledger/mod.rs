@@ -201,8 +201,6 @@ fn options(path: &std::path::Path, access: Access) -> SqliteConnectOptions {
             .journal_mode(SqliteJournalMode::Wal)
             // A claim must outlive a power cut, not just the process.
             .synchronous(SqliteSynchronous::Full)
-            // In KiB. The system keeps the pages that are read again and again, for every process once.
-            .pragma("cache_size", "-512")
             // Give the log's space back after a burst.
             .pragma("journal_size_limit", "4194304"),
     }

@@ -54,6 +54,8 @@ pub struct MovingNotice {
 /// What came of handing an answer over.
 #[derive(Clone, Debug)]
 pub enum HandedOver {
+    /// The other target has had its own share of it, and does not get it now.
+    Refused,
     /// Nothing: meanwhile it was sent, or is being sent.
     Nothing,
     /// The other target is owed it.
@@ -62,12 +64,13 @@ pub enum HandedOver {
     Ended(Box<Completed>),
 }
 
-/// An answer of which a part is under way waits until that is over.
+/// Those that were there by an instant. An answer of which a part is under way waits until that is over.
 const OWED: &str = concat!(
     "select run_id, job, scheduled_at, trigger from run where run_id in (
         select run_id from delivery where target = $1 and kind = 'answer' and state = 'owed' and ",
     live!(delivery),
     ")
+    and coalesce(answered_at, finished_at, planned_at) <= $2
     and not exists (
         select 1 from delivery d where d.run_id = run.run_id and d.target = $1
             and d.kind = 'answer' and d.state = 'sending')
@@ -81,13 +84,14 @@ const MOVE: &str = "
             and d.kind = 'answer' and d.state = 'sending')";
 
 impl Ledger {
-    /// The answers that a target is owed, the oldest run first.
+    /// The answers that a target has been owed since `by` or longer, the oldest run first.
     ///
     /// # Errors
     /// The ledger could not be read.
-    pub async fn to_hand_over(&self, target: &str) -> Result<Vec<Moving>> {
+    pub async fn to_hand_over(&self, target: &str, by: Timestamp) -> Result<Vec<Moving>> {
         let rows: Vec<Row> = sqlx::query_as(OWED)
             .bind(target)
+            .bind(to_ms(by))
             .fetch_all(&self.pool)
             .await
             .map_err(|error| self.error(error))?;
@@ -128,6 +132,16 @@ impl Ledger {
     ) -> Result<HandedOver> {
         let mut tx = self.write().await?;
         let done = async {
+            let theirs: Vec<String> = sqlx::query_scalar(
+                "select state from delivery where run_id = $1 and target = $2 and kind = 'answer'",
+            )
+            .bind(moving.run_id)
+            .bind(to)
+            .fetch_all(&mut *tx)
+            .await?;
+            if theirs.iter().any(|state| is_over(state)) {
+                return Ok(HandedOver::Refused);
+            }
             let moved = sqlx::query(MOVE)
                 .bind(moving.run_id)
                 .bind(from)
@@ -138,15 +152,7 @@ impl Ledger {
             if moved.rows_affected() == 0 {
                 return Ok(HandedOver::Nothing);
             }
-            let has_it: bool = sqlx::query_scalar(
-                "select exists (select 1 from delivery where run_id = $1 and target = $2
-                     and kind = 'answer' and state <> 'moved')",
-            )
-            .bind(moving.run_id)
-            .bind(to)
-            .fetch_one(&mut *tx)
-            .await?;
-            if !has_it {
+            if theirs.is_empty() {
                 insert_deliveries(&mut tx, Some(moving.run_id), deliveries, to_ms(now)).await?;
             }
             let ended = complete(&mut tx, moving.run_id, to_ms(now)).await?;
@@ -156,16 +162,23 @@ impl Ledger {
         self.finish(tx, done).await
     }
 
-    /// The notices that a target is owed, the oldest first.
+    /// The notices that a target is owed, the oldest first; `untried`: also those that were not tried there yet.
     ///
     /// # Errors
     /// The ledger could not be read.
-    pub async fn notices_to_hand_over(&self, target: &str) -> Result<Vec<MovingNotice>> {
+    pub async fn notices_to_hand_over(
+        &self,
+        target: &str,
+        untried: bool,
+    ) -> Result<Vec<MovingNotice>> {
         sqlx::query_as(
             "select delivery_id, sequence_id, message from delivery
-             where target = $1 and kind = 'notice' and state = 'owed' order by delivery_id",
+             where target = $1 and kind = 'notice' and state = 'owed' and ($2 or exists (
+                 select 1 from delivery_attempt a where a.delivery_id = delivery.delivery_id))
+             order by delivery_id",
         )
         .bind(target)
+        .bind(untried)
         .fetch_all(&self.pool)
         .await
         .map_err(|error| self.error(error))
@@ -200,7 +213,7 @@ impl Ledger {
             }
             let has_it: bool = sqlx::query_scalar(
                 "select exists (select 1 from delivery where target = $1 and kind = 'notice'
-                     and state <> 'moved' and message = $2)",
+                     and state in ('owed', 'sending', 'delivered') and message = $2)",
             )
             .bind(to)
             .bind(&notice.message)
@@ -214,6 +227,11 @@ impl Ledger {
         let done = done.await;
         self.finish(tx, done).await
     }
+}
+
+/// A target that refused a message, or handed it on itself, is not owed the same once more.
+fn is_over(state: &str) -> bool {
+    !matches!(state, "owed" | "sending" | "delivered")
 }
 
 fn handed_over(from: &str, to: &str) -> String {

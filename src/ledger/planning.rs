@@ -315,7 +315,9 @@ const SET_AHEAD: [&str; 7] = [
              and coalesce(answered_at, finished_at) > $1)",
     "update visitor set held_until = held_until - $2, full_at = full_at - $2
      where held_until > $1 or full_at > $1",
-    "update target set failing_since = failing_since - $2 where failing_since > $1",
+    "update target set failed_at = failed_at - $2,
+         failing_since = iif(failing_since > $1, failing_since - $2, failing_since)
+     where failed_at > $1",
 ];
 
 async fn pull_back(

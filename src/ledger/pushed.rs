@@ -385,11 +385,14 @@ pub(super) async fn complete(
         return Ok(None);
     }
     let failed = states.iter().position(|state| state == "failed");
-    let reason = failed.map(|index| format!("delivery {} of {}", index + 1, states.len()));
-    let state = if failed.is_some() {
-        RunState::Failed
-    } else {
-        RunState::Delivered
+    let reason = match failed {
+        Some(index) => Some(format!("delivery {} of {}", index + 1, states.len())),
+        None if states.is_empty() => Some("handed over to nobody".to_owned()),
+        None => None,
+    };
+    let state = match reason {
+        Some(_) => RunState::Failed,
+        None => RunState::Delivered,
     };
     sqlx::query_as(END)
         .bind(run_id)

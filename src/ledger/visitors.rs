@@ -62,6 +62,7 @@ pub struct TargetState {
     /// Its name.
     pub target: String,
     failing_since: Option<i64>,
+    failed_at: Option<i64>,
     /// Its last failure.
     pub error: Option<String>,
     /// Its server's replies name no `sequence_id`: ntfy before 2.16.
@@ -74,6 +75,12 @@ impl TargetState {
     #[must_use]
     pub fn failing_since(&self) -> Option<Timestamp> {
         self.failing_since.map(from_ms)
+    }
+
+    /// Its last failure; None: there was none.
+    #[must_use]
+    pub fn failed_at(&self) -> Option<Timestamp> {
+        self.failed_at.map(from_ms)
     }
 
     /// Its last success.
@@ -206,9 +213,9 @@ pub(super) async fn fares_badly(
     now: i64,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into target (target, failing_since, error) values ($1, $2, $3)
+        "insert into target (target, failing_since, failed_at, error) values ($1, $2, $2, $3)
          on conflict (target) do update
-             set failing_since = coalesce(failing_since, $2), error = $3",
+             set failing_since = coalesce(failing_since, $2), failed_at = $2, error = $3",
     )
     .bind(target)
     .bind(now)

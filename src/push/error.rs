@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-use chrono::NaiveTime;
+use chrono::{NaiveTime, TimeDelta};
 
 use super::{advice, redact::redact};
 use crate::{
@@ -252,7 +252,7 @@ impl PushError {
             Kind::AuthFailures => AUTH_FAILURES_WAIT,
             Kind::OtherLimit => OTHER_LIMIT_WAIT,
             Kind::Redirect | Kind::NotNtfy | Kind::Unexpected => CAPTIVE_WAIT,
-            Kind::DailyQuota => until_midnight(now),
+            Kind::DailyQuota => until_quota(now),
         };
         Disposition::Retry {
             not_before: now + wait.max(self.retry_after.unwrap_or_default()),
@@ -304,9 +304,37 @@ fn one_line(text: &str) -> String {
     }
 }
 
+/// The server's clock may be behind ours by this much: who comes too early waits for another day.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
+
+/// Refused so soon after a new day has begun, a quota is yesterday's still.
+const STILL_YESTERDAY: TimeDelta = TimeDelta::minutes(10);
+
 /// ntfy's quotas begin anew at 00:00 UTC.
-fn until_midnight(now: Timestamp) -> Duration {
+fn until_quota(now: Timestamp) -> Duration {
     let today = now.date_naive().and_time(NaiveTime::MIN).and_utc();
-    let midnight = today + chrono::Days::new(1);
-    (midnight - now).to_std().unwrap_or_default()
+    let begins = match now - today < STILL_YESTERDAY {
+        true => today + STILL_YESTERDAY,
+        false => today + chrono::Days::new(1),
+    };
+    (begins + CLOCKS_DIFFER - now).to_std().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_waited_for_until_the_servers_day_has_begun_too() {
+        for (refused, granted) in [
+            ("2026-11-26T08:00:00Z", "2026-11-27T00:01:00Z"),
+            ("2026-11-26T23:59:59.9Z", "2026-11-27T00:01:00Z"),
+            // By our clock it is the next day already, by the server's not yet.
+            ("2026-11-27T00:00:00.1Z", "2026-11-27T00:11:00Z"),
+            ("2026-11-27T00:10:00Z", "2026-11-28T00:01:00Z"),
+        ] {
+            let at: Timestamp = refused.parse().unwrap();
+            assert_eq!(at + until_quota(at), granted.parse::<Timestamp>().unwrap());
+        }
+    }
 }
