@@ -24,6 +24,14 @@ fn a_page_is_whole_and_has_no_script() {
 fn markdown_is_complete() {
     let cases = [
         ("**总结：**偏强", "<p><strong>总结：</strong>偏强</p>\n"),
+        (
+            "预计**5%**~10%，**Price:**$829",
+            "<p>预计<strong>5%</strong>~10%，<strong>Price:</strong>$829</p>\n",
+        ),
+        (
+            "\u{1D340}~`\u{1D342}_`",
+            "<p>\u{1D340}~<code>\u{1D342}_</code></p>\n",
+        ),
         ("3~5天，~~作废~~", "<p>3~5天，<del>作废</del></p>\n"),
         (
             "Vec<String> 与 __init__",

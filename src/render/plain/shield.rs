@@ -1,36 +1,36 @@
 //! Marks that a Markdown parser would misread in an answer, put out of its sight.
 //!
-//! Each such character is replaced by a Unicode noncharacter before parsing and put back in the
-//! output, wherever it went: in text, code and addresses alike. So nothing has to be known here
-//! about where code is; a character shielded in vain comes back as it was.
+//! Each such character is replaced before parsing and put back in the output, wherever it went: in
+//! text, code and addresses alike. So nothing has to be known here about where code is; a character
+//! shielded in vain comes back as it was.
+//!
+//! What replaces it is punctuation of the East to the parser, beside which marks of emphasis both
+//! open and close, whatever is on their other side: `**5%**~10%` and `现价**$829**` are bold.
 
 use std::borrow::Cow;
 
 use super::{address, html, math};
 
-/// The noncharacters in use and what they stand for.
-const SHIELDS: [(char, char); 14] = [
-    ('\u{FDD0}', '~'),
-    ('\u{FDD1}', '_'),
-    ('\u{FDD2}', '*'),
-    ('\u{FDD3}', '$'),
-    ('\u{FDD4}', '<'),
-    ('\u{FDD5}', '['),
-    (ESCAPE, '\\'),
-    ('\u{FDD7}', ':'),
-    ('\u{FDD8}', '.'),
-    ('\u{FDD9}', ','),
-    ('\u{FDDA}', ';'),
-    ('\u{FDDB}', '!'),
-    ('\u{FDDC}', '?'),
-    ('\u{FDDD}', '%'),
+/// What is shielded, each behind the shield of the same place.
+const MEANT: [char; 14] = [
+    '~', '_', '*', '$', '<', '[', '\\', ':', '.', ',', ';', '!', '?', '%',
 ];
 
+/// The first of as many symbols of the Canon of Supreme Mystery: the shields. No others are both
+/// punctuation and of the East, and as rare.
+const FIRST_SHIELD: char = '\u{1D340}';
+
+/// The first of as many noncharacters, which stand for the same symbols where the text has them.
+const FIRST_SYMBOL: char = '\u{FDD0}';
+
 /// The backslash of an escape: nothing in text, itself in code.
-pub(super) const ESCAPE: char = '\u{FDD6}';
+pub(super) const ESCAPE: char = '\u{1D346}';
+
+/// The first three bytes of every shield.
+const LEAD: [u8; 3] = [0xF0, 0x9D, 0x8D];
 
 /// The first two bytes of every noncharacter of U+FDD0..U+FDEF.
-const LEAD: [u8; 2] = [0xEF, 0xB7];
+const NONCHARACTER_LEAD: [u8; 2] = [0xEF, 0xB7];
 
 /// The text without noncharacters of its own and with every misleading mark shielded.
 pub(in crate::render) fn shield(text: &str) -> String {
@@ -58,7 +58,8 @@ pub(in crate::render) fn shield(text: &str) -> String {
             b':' => shielder.address(start),
             b'*' => shielder.stars(start),
             b'[' => shielder.bracket(start),
-            _ => shielder.noncharacter(start),
+            0xEF => shielder.noncharacter(start),
+            _ => shielder.symbol(start),
         };
     }
     shielder.out.push_str(&text[shielder.kept..]);
@@ -67,6 +68,9 @@ pub(in crate::render) fn shield(text: &str) -> String {
 
 /// The text with every shielded character back in its place.
 pub(in crate::render) fn unshield(text: &str) -> Cow<'_, str> {
+    if memchr::memmem::find(text.as_bytes(), &NONCHARACTER_LEAD).is_some() {
+        return Cow::Owned(text.chars().map(unshield_char).collect());
+    }
     let mut leads = memchr::memmem::find_iter(text.as_bytes(), &LEAD).peekable();
     if leads.peek().is_none() {
         return Cow::Borrowed(text);
@@ -74,7 +78,7 @@ pub(in crate::render) fn unshield(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     let mut kept = 0;
     for at in leads {
-        let end = at + ESCAPE.len_utf8();
+        let end = at + FIRST_SHIELD.len_utf8();
         out.push_str(&text[kept..at]);
         out.extend(text[at..end].chars().map(unshield_char));
         kept = end;
@@ -110,15 +114,26 @@ pub(in crate::render) fn unshield_html(html: &str) -> String {
 
 /// The character that a shield stands for; any other character itself.
 pub(super) fn unshield_char(c: char) -> char {
-    SHIELDS
-        .iter()
-        .find(|(shield, _)| *shield == c)
-        .map_or(c, |(_, meant)| *meant)
+    let place = |first| usize::try_from(u32::from(c).checked_sub(u32::from(first))?).ok();
+    let meant = place(FIRST_SHIELD).and_then(|place| MEANT.get(place).copied());
+    let symbol = || shields().nth(place(FIRST_SYMBOL)?);
+    meant.or_else(symbol).unwrap_or(c)
+}
+
+/// What stands for a character: a shield for what is shielded, a noncharacter for a shield's symbol.
+fn shielded(c: char) -> Option<char> {
+    let shield = || shields().nth(MEANT.iter().position(|meant| *meant == c)?);
+    let symbol = || (FIRST_SYMBOL..).nth(shields().position(|shield| shield == c)?);
+    shield().or_else(symbol)
+}
+
+fn shields() -> impl Iterator<Item = char> {
+    (FIRST_SHIELD..).take(MEANT.len())
 }
 
 const IS_SPECIAL: [bool; 256] = {
     let mut table = [false; 256];
-    let special = b"\\~_$<:*[\xEF";
+    let special = b"\\~_$<:*[\xEF\xF0";
     let mut i = 0;
     while i < special.len() {
         table[special[i] as usize] = true;
@@ -141,8 +156,7 @@ impl Shielder<'_> {
     /// Replaces the bytes of `mark` at `at`; `length` bytes of the text go.
     fn replace(&mut self, at: usize, length: usize, mark: char) {
         self.out.push_str(&self.text[self.kept..at]);
-        let shield = SHIELDS.iter().find(|(_, meant)| *meant == mark);
-        self.out.push(shield.map_or(mark, |(shield, _)| *shield));
+        self.out.push(shielded(mark).unwrap_or(mark));
         self.kept = at + length;
     }
 
@@ -195,7 +209,7 @@ impl Shielder<'_> {
     }
 
     /// `**涨幅:**2.4%` is bold: a parser wants a space between punctuation that ends bold text
-    /// and a word after it. The punctuation is hidden, so that it counts as a letter.
+    /// and a word after it. Behind a shield the punctuation needs none.
     fn stars(&mut self, at: usize) -> usize {
         let end = at + self.run(at, b'*');
         if end != at + 2 {
@@ -278,6 +292,18 @@ impl Shielder<'_> {
             self.replace(at, 3, char::REPLACEMENT_CHARACTER);
         }
         at + 3
+    }
+
+    /// A symbol that is used as a shield is hidden behind a noncharacter itself.
+    fn symbol(&mut self, at: usize) -> usize {
+        let end = at + FIRST_SHIELD.len_utf8();
+        let symbol = self.text[at..end].chars().next();
+        if let Some(symbol) = symbol.filter(|_| self.text.as_bytes()[at..].starts_with(&LEAD))
+            && shielded(symbol).is_some()
+        {
+            self.replace(at, end - at, symbol);
+        }
+        end
     }
 
     fn run(&self, at: usize, mark: u8) -> usize {

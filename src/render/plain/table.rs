@@ -3,7 +3,6 @@
 use std::iter::repeat;
 
 use comrak::{Arena, Node, nodes::NodeValue};
-use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
 
 use super::{inline::Inline, layout::Layout, parser, shield};
@@ -93,8 +92,5 @@ fn is_ascii(label: &str) -> bool {
 
 /// Columns of a line: wide characters take two, ambiguous ones one.
 fn width(line: &str) -> usize {
-    let is_shield = |c: &char| shield::unshield_char(*c) != *c;
-    let shields = line.chars().filter(is_shield);
-    let miscounted: usize = shields.map(|c| 1 - c.width().unwrap_or(0).min(1)).sum();
-    line.width() + miscounted
+    shield::unshield(line).width()
 }
