@@ -1,5 +1,7 @@
 //! What a model wrote for itself before its answer.
 
+use std::iter;
+
 use memchr::memmem;
 
 use super::code::CodeLines;
@@ -62,10 +64,11 @@ fn begin(text: &str) -> Begin<'_> {
 
 /// After a closing tag that nothing before it opened, unless it stands in code.
 fn cut_orphan(text: &str) -> Option<&str> {
-    let (before, after) = text.split_at(memmem::find(text.as_bytes(), b"</think")?);
-    let (_, after) = name_end(&after["</think".len()..])?;
+    let at = memmem::find(text.as_bytes(), b"</think")?;
+    let (before, tag) = text.split_at(at);
+    let (_, after) = name_end(&tag["</think".len()..])?;
     let is_orphan = !before.contains("<think>") && !before.contains("<thinking>");
-    (is_orphan && !ends_in_code(before)).then_some(after)
+    (is_orphan && !is_code(text, at)).then_some(after)
 }
 
 /// Whether a tag is the long one, and what follows it; from after `<think`.
@@ -74,8 +77,33 @@ fn name_end(text: &str) -> Option<(bool, &str)> {
     long.or_else(|| text.strip_prefix('>').map(|after| (false, after)))
 }
 
-/// True where the text ends inside a code block or between backticks.
-fn ends_in_code(text: &str) -> bool {
-    let line = text.rsplit('\n').next().unwrap_or(text);
-    line.matches('`').count() % 2 == 1 || CodeLines::parsed(text).holds_last()
+/// True where the tag at `at` stands in a code block or between backticks.
+fn is_code(text: &str, at: usize) -> bool {
+    // A block of code needs a last line that is not blank: the tag's own bracket makes it so.
+    is_in_span(text, at) || CodeLines::parsed(&text[..=at]).holds_last()
+}
+
+/// True where backticks before `at` open a code span that as many behind it close, in one paragraph.
+fn is_in_span(text: &str, at: usize) -> bool {
+    let end = text[at..].find("\n\n").map_or(text.len(), |end| at + end);
+    let mut from = text[..at].rfind("\n\n").unwrap_or_default();
+    while let Some((inside, length)) = ticks(&text[..at], from) {
+        let mut later = iter::successors(ticks(&text[..end], inside), |(end_of_run, _)| {
+            ticks(&text[..end], *end_of_run)
+        });
+        from = match later.find(|(_, other)| *other == length) {
+            Some((closed, _)) if closed > at => return true,
+            Some((closed, _)) => closed,
+            None => inside,
+        };
+    }
+    false
+}
+
+/// Where the first run of backticks at or after a place ends, and how long it is.
+fn ticks(text: &str, from: usize) -> Option<(usize, usize)> {
+    let start = from + memchr::memchr(b'`', &text.as_bytes()[from..])?;
+    let is_tick = |byte: &&u8| **byte == b'`';
+    let length = text.as_bytes()[start..].iter().take_while(is_tick).count();
+    Some((start + length, length))
 }
