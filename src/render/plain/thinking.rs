@@ -55,8 +55,12 @@ fn begin(text: &str) -> Begin<'_> {
     else {
         return Begin::Other;
     };
-    let closing = if is_long { "</thinking>" } else { "</think>" };
-    match inside.split_once(closing) {
+    let (closing, other) = match is_long {
+        true => ("</thinking>", "</think>"),
+        false => ("</think>", "</thinking>"),
+    };
+    let parts = inside.split_once(closing);
+    match parts.or_else(|| inside.split_once(other)) {
         Some((_, after)) => Begin::Closed(after),
         None => Begin::Open(inside),
     }
