@@ -122,10 +122,21 @@ fn is_money(before: Option<char>, content: &str, after: Option<char>) -> bool {
     let is_code = content.contains('`');
     is_currency_code
         || is_sum
+        || is_between_prices(before, content)
         || is_prose
         || is_variable
         || is_code
         || follows(char::is_ascii_digit)
+}
+
+/// True for what stands between the signs of two prices and in no formula: emphasis, `829$/克，8$`,
+/// `1$=7.2元，2$`, `7.2元/$，14元/$`.
+fn is_between_prices(before: Option<char>, content: &str) -> bool {
+    let stops = ['，', '。', '、', '；', '：', '！', '？'];
+    let is_emphasis = content.contains("**") || content.starts_with('*') && content.len() > 1;
+    let is_rate = content.starts_with('=') && before.is_some_and(|c| c.is_ascii_digit());
+    let is_unit = content.starts_with('/') || content.ends_with('/');
+    is_emphasis || is_rate || is_unit || content.starts_with(stops)
 }
 
 /// True if two letters stand side by side.
