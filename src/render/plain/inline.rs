@@ -188,7 +188,7 @@ impl<'o> Inline<'o> {
         if text.is_empty() {
             self.truncate(start);
             self.literal(&link.url);
-        } else if let Some(number) = reference_number(text) {
+        } else if let Some(number) = reference_number(&shield::unshield(text)) {
             let reference = format!("[{number}]");
             self.truncate(start);
             self.literal(&reference);
