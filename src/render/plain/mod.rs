@@ -7,6 +7,7 @@ mod address;
 mod blocks;
 mod citations;
 mod code;
+mod delimiter;
 mod html;
 mod inline;
 mod layout;

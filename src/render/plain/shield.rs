@@ -9,11 +9,12 @@
 
 use std::borrow::Cow;
 
-use super::{address, html, math};
+use super::{address, delimiter, html, math};
+use crate::render::lines;
 
 /// What is shielded, each behind the shield of the same place.
-const MEANT: [char; 14] = [
-    '~', '_', '*', '$', '<', '[', '\\', ':', '.', ',', ';', '!', '?', '%',
+const MEANT: [char; 15] = [
+    '~', '_', '*', '$', '<', '[', '\\', ':', '.', ',', ';', '!', '?', '%', '-',
 ];
 
 /// The first of as many symbols of the Canon of Supreme Mystery: the shields. No others are both
@@ -58,6 +59,7 @@ pub(in crate::render) fn shield(text: &str) -> String {
             b':' => shielder.address(start),
             b'*' => shielder.stars(start),
             b'[' => shielder.bracket(start),
+            b'\n' => shielder.line_end(start),
             0xEF => shielder.noncharacter(start),
             _ => shielder.symbol(start),
         };
@@ -133,7 +135,7 @@ fn shields() -> impl Iterator<Item = char> {
 
 const IS_SPECIAL: [bool; 256] = {
     let mut table = [false; 256];
-    let special = b"\\~_$<:*[\xEF\xF0";
+    let special = b"\\~_$<:*[\n\xEF\xF0";
     let mut i = 0;
     while i < special.len() {
         table[special[i] as usize] = true;
@@ -227,6 +229,27 @@ impl Shielder<'_> {
             self.replace(at - 1, 1, mark);
         }
         end
+    }
+
+    /// A line of one or two dashes below a line of text makes no table of them.
+    fn line_end(&mut self, at: usize) -> usize {
+        let start = at + 1;
+        let line = lines(&self.text[start..]).next().unwrap_or_default();
+        // Looking at the line above takes its time: only where it may matter.
+        if !delimiter::may_be_row(line) {
+            return start;
+        }
+        let above = self.text[..at].rsplit('\n').next().unwrap_or_default();
+        let Some(mark) = delimiter::stray(above, line) else {
+            return start;
+        };
+        let dash_or_colon = if line[mark..].starts_with('-') {
+            '-'
+        } else {
+            ':'
+        };
+        self.replace(start + mark, 1, dash_or_colon);
+        start + mark + 1
     }
 
     /// What begins like the definition of an address and is none is text.
