@@ -1,5 +1,7 @@
 //! Where addresses are in the source of an answer.
 
+use std::{cell::OnceCell, collections::HashSet};
+
 use super::math;
 
 /// True if a `<` after this text is the bracket of a link's address: `[a](<b c>)`, `[a]: <b c>`.
@@ -36,14 +38,96 @@ pub(super) fn end(bytes: &[u8], start: usize) -> usize {
     end
 }
 
-/// True if a text that begins with `[` begins no definition of an address but a note such as
-/// `[1]: 新浪财经`, which the parser would take for one and drop.
-pub(super) fn is_note(text: &str) -> bool {
-    let line = text.split('\n').next().unwrap_or(text);
-    let Some((label, note)) = line.split_once("]:") else {
-        return false;
+/// What the text refers to in brackets, looked for once it matters.
+pub(super) struct References<'t> {
+    text: &'t str,
+    labels: OnceCell<HashSet<String>>,
+}
+
+impl<'t> References<'t> {
+    pub(super) const fn of(text: &'t str) -> Self {
+        Self {
+            text,
+            labels: OnceCell::new(),
+        }
+    }
+
+    /// True if the `[` at `at` begins what the parser would take for the definition of an address,
+    /// and drop, and is a note such as `[1]: 新浪财经` or `[时间]: 10:30`.
+    pub(super) fn is_note(&self, at: usize) -> bool {
+        let Some((label, after)) = label(&self.text[at..]) else {
+            return false;
+        };
+        let Some(note) = after.strip_prefix(':').filter(|_| !label.starts_with('^')) else {
+            return false;
+        };
+        let blank = [' ', '\t'];
+        let note = note.trim_start_matches(blank);
+        let is_word = |c: char| c.is_ascii_digit() || math::is_cjk(c);
+        let line = note.split('\n').next().unwrap_or(note);
+        if note.starts_with(is_word) && !line.contains(['/', ':']) {
+            return true;
+        }
+        let below = note.strip_prefix('\n').unwrap_or(note);
+        let destination = below.trim_start_matches(blank);
+        let length = destination.find(char::is_whitespace);
+        let destination = &destination[..length.unwrap_or(destination.len())];
+        !destination.is_empty() && !is_address(destination) && !self.has(label)
+    }
+
+    fn has(&self, label: &str) -> bool {
+        let labels = self.labels.get_or_init(|| self.labels());
+        labels.contains(&normal(label))
+    }
+
+    /// The labels in brackets, without those of definitions, and without the numbers that stand
+    /// alone: `[1]` reads the same whether it leads anywhere or not.
+    fn labels(&self) -> HashSet<String> {
+        let openings = memchr::memchr_iter(b'[', self.text.as_bytes());
+        let reference = |at: usize| {
+            let (label, after) = label(&self.text[at..])?;
+            let is_number = label.bytes().all(|byte| byte.is_ascii_digit());
+            let is_bare = is_number && !self.text[..at].ends_with(']');
+            let is_definition = after.starts_with(':') && begins_line(&self.text[..at]);
+            (!is_bare && !is_definition).then(|| normal(label))
+        };
+        openings.filter_map(reference).collect()
+    }
+}
+
+/// True if nothing but what quotes and items begin with stands in the line after this text.
+pub(super) fn begins_line(before: &str) -> bool {
+    let is_mark = |c: char| {
+        matches!(
+            c,
+            ' ' | '\t' | '>' | '-' | '*' | '+' | '.' | ')' | '0'..='9'
+        )
     };
-    let note = note.trim_start_matches([' ', '\t']);
-    let is_word = |c: char| c.is_ascii_digit() || math::is_cjk(c);
-    !label.starts_with("[^") && note.starts_with(is_word) && !note.contains(['/', ':'])
+    let before = before.trim_end_matches(is_mark);
+    before.is_empty() || before.ends_with('\n')
+}
+
+/// The label that a text begins with, and what follows its bracket.
+fn label(text: &str) -> Option<(&str, &str)> {
+    let inside = text.strip_prefix('[')?;
+    let (label, after) = inside.split_at(inside.find(['[', ']'])?);
+    Some((label, after.strip_prefix(']')?))
+}
+
+/// A label as it is compared: neither its case nor its spaces matter.
+fn normal(label: &str) -> String {
+    let words: Vec<&str> = label.split_whitespace().collect();
+    words.join(" ").to_lowercase()
+}
+
+/// True for what looks like an address where one is defined: with a scheme, in brackets, a path that
+/// says so, or a host and its path.
+fn is_address(destination: &str) -> bool {
+    let starts = ["mailto:", "tel:", "www.", "/", "#", "./", "../", "<"];
+    let has_scheme = destination.contains("://");
+    has_scheme || starts.iter().any(|start| destination.starts_with(start)) || {
+        let (host, _) = destination.split_once('/').unwrap_or_default();
+        let (_, domain) = host.rsplit_once('.').unwrap_or_default();
+        domain.len() > 1 && domain.bytes().all(|byte| byte.is_ascii_alphabetic())
+    }
 }

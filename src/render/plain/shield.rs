@@ -41,6 +41,7 @@ pub(in crate::render) fn shield(text: &str) -> String {
         out,
         kept: 0,
         partners: html::Partners::of(text),
+        references: address::References::of(text),
         bold: None,
     };
     let mut dollars = math::Dollars::new(text);
@@ -150,6 +151,7 @@ struct Shielder<'t> {
     /// How far the text has been copied to `out`.
     kept: usize,
     partners: html::Partners<'t>,
+    references: address::References<'t>,
     /// Where the last `**` that may open bold text ended, if none has closed it.
     bold: Option<usize>,
 }
@@ -254,14 +256,7 @@ impl Shielder<'_> {
 
     /// What begins like the definition of an address and is none is text.
     fn bracket(&mut self, at: usize) -> usize {
-        let is_mark = |c: char| {
-            matches!(
-                c,
-                ' ' | '\t' | '>' | '-' | '*' | '+' | '.' | ')' | '0'..='9'
-            )
-        };
-        let before = self.text[..at].trim_end_matches(is_mark);
-        if (before.is_empty() || before.ends_with('\n')) && address::is_note(&self.text[at..]) {
+        if address::begins_line(&self.text[..at]) && self.references.is_note(at) {
             self.replace(at, 1, '[');
         }
         at + 1
