@@ -8,8 +8,8 @@ use memchr::memmem;
 use super::{code::CodeLines, thinking};
 use crate::render::{Sources, fence, lines};
 
-/// The line that the list of search results begins with.
-const TRAILER: &str = "搜索结果来自：";
+/// The words of the line that the list of search results begins with.
+const TRAILER: &str = "搜索结果来自";
 
 /// The Markdown that is worth parsing.
 pub(super) fn clean(markdown: &str, sources: Sources) -> String {
@@ -54,7 +54,7 @@ fn clean_lines(text: &str, sources: Sources) -> String {
             out.push_str(end);
             continue;
         }
-        if cuts && line == TRAILER && !end.is_empty() {
+        if cuts && is_trailer(line) && !end.is_empty() {
             if !is_blank_so_far {
                 break;
             }
@@ -85,12 +85,23 @@ fn clean_lines(text: &str, sources: Sources) -> String {
 fn may_change(line: &str) -> bool {
     match line.trim_start().chars().next() {
         None => !line.is_ascii(),
-        Some('搜') => line == TRAILER,
+        Some('搜' | '_') => is_trailer(line),
         Some('【') => is_search_result(line),
         Some('<') => is_break_alone(line),
-        Some('#' | '>' | '▎' | '-' | '*' | '+' | '0'..='9') => gap_of_heading(line).is_some(),
+        Some('#' | '>' | '▎' | '-' | '*' | '+' | '0'..='9') => {
+            gap_of_heading(line).is_some() || is_trailer(line)
+        }
         Some(_) => false,
     }
+}
+
+/// True for the line that the list of search results begins with, in bold or as a heading too.
+fn is_trailer(line: &str) -> bool {
+    let is_mark = |c: char| c.is_whitespace() || matches!(c, '*' | '_' | '#');
+    let colons = ['：', ':'];
+    let words = line.trim_matches(is_mark);
+    let label = words.trim_end_matches(colons).trim_end_matches(is_mark);
+    label == TRAILER && words[label.len()..].contains(colons)
 }
 
 /// True for a whole line `【检索 N】 [title](url)`.
