@@ -213,19 +213,26 @@ impl Shielder<'_> {
     }
 
     /// `**涨幅:**2.4%` is bold: a parser wants a space between punctuation that ends bold text
-    /// and a word after it. Behind a shield the punctuation needs none.
+    /// and a word after it. Behind a shield the punctuation needs none. `2**10` is a power.
     fn stars(&mut self, at: usize) -> usize {
         let end = at + self.run(at, b'*');
         if end != at + 2 {
             return end;
         }
         let after = self.text[end..].chars().next();
+        let before = self.text[..at].chars().next_back();
+        let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
         let is_open = |start: usize| !self.text[start..at].contains('\n');
         if !self.bold.take().is_some_and(is_open) {
+            if is_digit(before) && is_digit(after) {
+                self.replace(at, 1, '*');
+                self.replace(at + 1, 1, '*');
+                return end;
+            }
             self.bold = after.is_some_and(|c| !c.is_whitespace()).then_some(end);
         } else if at > self.kept
             && after.is_some_and(|c| c.is_ascii_alphanumeric())
-            && let Some(mark) = self.text[..at].chars().next_back()
+            && let Some(mark) = before
             && ":.,;!?%".contains(mark)
         {
             self.replace(at - 1, 1, mark);
