@@ -12,7 +12,7 @@ use crate::{
     model::Language,
     render::{
         Code, Links, Part, Quotes, Sources, SplitLimits, Style, Tables, TextChoices, TextOptions,
-        page, render, split,
+        page, render, split, visible,
     },
 };
 
@@ -175,9 +175,9 @@ fn heading_marks(text: &str) -> Result<[String; 6], String> {
 fn drawn(part: &Part, width: usize) -> String {
     let rule = "─".repeat(width + 2);
     let mut out = format!("╭{rule}╮\n");
-    let title = part.title.iter().flat_map(|title| wrapped(title, width));
-    let text = part.text.split('\n').flat_map(|line| wrapped(line, width));
-    for line in title.chain(text) {
+    let title = part.title.iter().flat_map(|title| title.split('\n'));
+    let lines = title.chain(part.text.split('\n'));
+    for line in lines.flat_map(|line| wrapped(&visible(line), width)) {
         let fill = " ".repeat(width.saturating_sub(line.width()));
         out.push_str(&format!("│ {line}{fill} │\n"));
     }
@@ -286,6 +286,20 @@ mod tests {
         │ 元。         │
         ╰─── 40 bytes ─╯
         ");
+    }
+
+    #[test]
+    fn a_terminal_is_given_no_control_character() {
+        let markdown = "```\n\u{1B}[31m红\u{7}\na\tb\n```";
+        insta::assert_snapshot!(output(&["--width", "12"], markdown, true), @r"
+        ╭──────────────╮
+        │ ```          │
+        │ ␛[31m红␇     │
+        │ a       b    │
+        │ ```          │
+        ╰─── 21 bytes ─╯
+        ");
+        assert_eq!(output(&[], markdown, false), markdown);
     }
 
     #[test]

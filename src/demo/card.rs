@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::push::Message;
+use crate::{push::Message, render::visible};
 
 /// The least columns of text: two wide characters and what belongs to them.
 const MIN_TEXT_COLUMNS: usize = 8;
@@ -56,7 +56,7 @@ fn frame(message: &Message, lines: &[String], columns: usize) -> String {
         Some(5) => " · max",
         _ => "",
     };
-    let head = format!("─ {}{label} ", message.topic);
+    let head = format!("─ {}{label} ", visible(&message.topic));
     let rest = "─".repeat((columns + 1).saturating_sub(head.width()));
     let mut card = format!("╭{head}{rest}\n");
     for line in lines {
@@ -70,7 +70,7 @@ fn frame(message: &Message, lines: &[String], columns: usize) -> String {
 fn wrap(text: &str, columns: usize, lines: &mut Vec<String>) {
     for line in text.lines() {
         let mut current = String::new();
-        for piece in pieces(line, columns) {
+        for piece in pieces(&visible(line), columns) {
             if !current.is_empty() && current.width() + piece.trim_end().width() > columns {
                 lines.push(current.trim_end().to_owned());
                 current.clear();
@@ -156,6 +156,21 @@ mod tests {
         │ ⚠️ 🎉 The gold price
         │ rose by one per cent
         │ today.
+        ╰───────────────────────
+        ");
+    }
+
+    #[test]
+    fn a_card_holds_no_control_character() {
+        let message = message("\u{1B}]0;x\u{7}金价", "a\tb\n\u{9B}2J\u{7F}", &["\u{1B}c"]);
+        insta::assert_snapshot!(draw(&message, 24), @r"
+        ╭─ hotine ──────────────
+        │ ␛]0;x␇金价
+        │
+        │ a       b
+        │ �2J␡
+        │
+        │ Tags: ␛c
         ╰───────────────────────
         ");
     }

@@ -12,10 +12,12 @@ mod page;
 mod plain;
 mod split;
 mod trailer;
+mod visible;
 
 pub use options::{Code, Links, Quotes, Sources, Style, Tables, TextChoices, TextOptions};
 pub use page::{html, html_without_images, page};
 pub use split::{Attached, Long, Part, SplitLimits, attach, split, truncate};
+pub use visible::visible;
 
 /// The lines of a text, as `split('\n')` has them: a faster one, for what is done to every answer
 /// more than once.
