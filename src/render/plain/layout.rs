@@ -23,6 +23,13 @@ impl<'s> Layout<'s> {
         Self(lines(source).map(|line| (line, marks_of(line))).collect())
     }
 
+    /// The line that the node begins in.
+    pub(super) fn first_line(&self, node: Node<'_>) -> &'s str {
+        let start = node.data().sourcepos.start;
+        let line = self.0.get(start.line.saturating_sub(1));
+        line.map(|(line, _)| *line).unwrap_or_default()
+    }
+
     /// What of the node's last line follows the node.
     pub(super) fn rest_of_line(&self, node: Node<'_>) -> &'s str {
         let end = node.data().sourcepos.end;

@@ -8,29 +8,47 @@ use unicode_width::UnicodeWidthStr;
 use super::{inline::Inline, layout::Layout, parser, shield};
 use crate::render::{Tables, TextOptions};
 
+/// One line of a table's source.
+struct Row {
+    cells: Vec<String>,
+    /// Whether it has no bar: a parser ends a table at a blank line alone, but these are words below.
+    is_text: bool,
+}
+
 /// The lines of a table.
 pub(super) fn lines(table: Node<'_>, layout: &Layout<'_>, options: &TextOptions) -> Vec<String> {
+    let has_columns = table
+        .first_child()
+        .is_some_and(|row| row.children().count() > 1);
     let row = |row: Node<'_>| {
         let mut cells = cells(row, options);
-        if let Some(last) = row.last_child() {
+        let is_text = has_columns && !layout.first_line(row).contains('|');
+        if is_text {
+            cells.truncate(1);
+            cells.retain(|text| !text.is_empty());
+        } else if let Some(last) = row.last_child() {
             cells.extend(excess(layout.rest_of_line(last), options));
         }
-        cells
+        Row { cells, is_text }
     };
-    let rows: Vec<Vec<String>> = table.children().map(row).collect();
-    let lines: Vec<String> = rows.iter().map(|row| joined(row)).collect();
+    let rows: Vec<Row> = table.children().map(row).collect();
+    let is_wide = |row: &Row| !row.is_text && width(&joined(&row.cells)) > options.width;
     let is_records = match options.tables {
-        _ if rows.len() < 2 => false,
+        _ if rows.iter().filter(|row| !row.is_text).count() < 2 => false,
         Tables::Rows => false,
         Tables::Records => true,
-        Tables::Auto => lines.iter().any(|line| width(line) > options.width),
+        Tables::Auto => rows.iter().any(is_wide),
     };
-    match rows.split_first() {
-        Some((labels, rows)) if is_records => {
-            rows.iter().flat_map(|row| record(labels, row)).collect()
-        }
-        _ => lines,
-    }
+    let labels = rows.first().filter(|_| is_records);
+    let lines = |row: &Row| match labels {
+        _ if row.is_text => row.cells.clone(),
+        Some(labels) => record(&labels.cells, &row.cells),
+        None => vec![joined(&row.cells)],
+    };
+    rows.iter()
+        .skip(usize::from(is_records))
+        .flat_map(lines)
+        .collect()
 }
 
 fn cells(row: Node<'_>, options: &TextOptions) -> Vec<String> {
