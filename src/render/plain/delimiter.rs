@@ -28,10 +28,11 @@ fn continues_paragraph(above: &str, prefix: &str) -> bool {
     let (content, quotes) = fence::content_of(above);
     let hashes = content.trim_start_matches('#');
     let is_heading = hashes.len() < content.len() && hashes.starts_with([' ', '\t']);
-    let is_other = ["```", "~~~", "---"]
+    let is_fence_or_rule = ["```", "~~~", "---"]
         .iter()
         .any(|mark| content.starts_with(mark));
+    let is_empty = matches!(content.trim_end(), "" | "-" | "*" | "+");
     let is_below = above.len() - content.len() <= prefix.len();
     let is_beside = prefix.matches('>').count() == quotes;
-    !content.is_empty() && !is_heading && !is_other && is_below && is_beside
+    !(is_heading || is_fence_or_rule || is_empty) && is_below && is_beside
 }
