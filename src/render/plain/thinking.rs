@@ -1,6 +1,6 @@
 //! What a model wrote for itself before its answer.
 
-use std::iter;
+use std::{cell::LazyCell, iter};
 
 use memchr::memmem;
 
@@ -89,11 +89,12 @@ fn is_code(text: &str, at: usize) -> bool {
 
 /// True where backticks before `at` open a code span that as many behind it close, in one paragraph.
 fn is_in_span(text: &str, at: usize) -> bool {
-    let end = text[at..].find("\n\n").map_or(text.len(), |end| at + end);
     let mut from = text[..at].rfind("\n\n").unwrap_or_default();
+    let end = LazyCell::new(|| text[at..].find("\n\n").map_or(text.len(), |end| at + end));
     while let Some((inside, length)) = ticks(&text[..at], from) {
-        let mut later = iter::successors(ticks(&text[..end], inside), |(end_of_run, _)| {
-            ticks(&text[..end], *end_of_run)
+        let paragraph = &text[..*end];
+        let mut later = iter::successors(ticks(paragraph, inside), |(end_of_run, _)| {
+            ticks(paragraph, *end_of_run)
         });
         from = match later.find(|(_, other)| *other == length) {
             Some((closed, _)) if closed > at => return true,
