@@ -253,6 +253,13 @@ fn inputs() -> Vec<(String, String)> {
         "$金$",
         "\\[a\\]\n",
         "<Table>",
+        "**5%**~",
+        "[a]:",
+        "[1]: R\n",
+        "甲\n-\n",
+        "$/",
+        "a</think>`",
+        "𝍀",
     ];
     let mut inputs: Vec<_> = repeated
         .iter()
