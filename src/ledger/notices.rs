@@ -154,6 +154,18 @@ impl Ledger {
         self.finish(tx, done).await
     }
 
+    /// Whether something has happened to a subject and is not over.
+    ///
+    /// # Errors
+    /// The ledger could not be read.
+    pub async fn is_trouble(&self, subject: &str) -> Result<bool> {
+        sqlx::query_scalar("select exists (select 1 from trouble where subject = $1)")
+            .bind(subject)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.error(error))
+    }
+
     /// The targets whose hour has room again for a summary of what was gathered.
     ///
     /// # Errors

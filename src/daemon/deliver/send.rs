@@ -124,7 +124,8 @@ async fn tell_of_target(engine: &Engine, owed: &Owed, outcome: &Outcome) -> anyh
             until: *at,
             error: error.clone(),
         },
-        Outcome::Delivered { .. } if owed.number > 1 => Notice::TargetBack { target },
+        // Also of a message that met nothing: what did may have been given up, or handed over.
+        Outcome::Delivered { .. } => Notice::TargetBack { target },
         _ => return Ok(()),
     };
     match engine.tries_once {

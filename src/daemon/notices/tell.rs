@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::Config,
     daemon::engine::Engine,
-    ledger::{LedgerError, MissedJob, NewNotice, Standing},
+    ledger::{LedgerError, MissedJob, NewNotice, Standing, Step},
     model::Timestamp,
 };
 
@@ -27,6 +27,10 @@ impl Engine {
     /// # Errors
     /// The ledger could not be written.
     pub(in crate::daemon) async fn tell(&self, notice: Notice) -> Result<(), LedgerError> {
+        let is_over = notice.step() == Step::Over;
+        if is_over && !self.ledger.is_trouble(&notice.subject()).await? {
+            return Ok(());
+        }
         let now = self.clock.now();
         let new = tidings(&self.revision().config, notice, now);
         self.persist(|| self.ledger.tell(&new, now)).await?;
