@@ -170,7 +170,7 @@ async fn ntfys_errors_say_what_to_do_next() {
     OtherLimit, retry after 3600 s
     ntfy.phone (http://ntfy, topic hotine): HTTP 429, code 42905: limit reached: daily bandwidth reached — the next attempt waits an hour; the server's owner can raise it; see https://ntfy.sh/docs/publish/#limitations
 
-    DailyQuota, retry after 57600 s
+    DailyQuota, retry after 57660 s
     ntfy.phone (http://ntfy, topic hotine): HTTP 429, code 42908: limit reached: daily message quota reached — the next attempt waits for 00:00 UTC; a paid account or a server of your own has more; see https://ntfy.sh/docs/publish/#limitations
 
     AuthFailures, retry after 300 s
