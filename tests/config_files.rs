@@ -489,6 +489,39 @@ fn an_attachment_beside_attached_answers_is_a_warning() {
 }
 
 #[test]
+fn a_push_that_is_given_up_before_its_fallback_is_a_warning() {
+    let read = |keys: &str| {
+        let text = format!(
+            r#"[ai.kimi]
+api = "kimi"
+base_url = "http://127.0.0.1:8000/v1"
+tokens = "TOKEN1"
+[ntfy.phone]
+topic = "hotine"
+fallback = ["family"]
+[ntfy.family]
+topic = "family"
+[[job]]
+name = "gold"
+cron = "0 8 * * *"
+prompt = "?"
+ntfy = "phone"
+{keys}
+"#
+        );
+        config::parse(&text, Path::new("c.toml"), now(), &env()).unwrap()
+    };
+    assert_eq!(read("").warnings, [""; 0]);
+    assert_eq!(read("push_retry_for = \"31m\"").warnings, [""; 0]);
+    assert_eq!(
+        read("push_retry_for = \"30m\"").warnings,
+        [
+            "c.toml:15:18: push_retry_for: a push is given up before the fallback of ntfy.phone gets it; set it above that target's fallback_after"
+        ]
+    );
+}
+
+#[test]
 fn a_file_saved_on_windows_loads() {
     let text = fs::read_to_string("tests/config/valid/smallest.toml").unwrap();
     let text = format!("\u{feff}{}", text.replace('\n', "\r\n"));

@@ -100,6 +100,9 @@ impl<'r> Jobs<'r> {
         let notification = notification::notification(section);
         let known = targets.as_deref().unwrap_or_default();
         self.targets.check_delay(section, &notification, known);
+        let push_retry_for = push_retry_for.unwrap_or(24 * HOUR);
+        self.targets
+            .warn_of_fallback(section, known, push_retry_for);
         let topic = self.targets.topic(section, targets.as_deref());
         let heartbeat_url = heartbeat::read(section);
         let (style, text) = (text::style(section), text::choices(section));
@@ -112,7 +115,7 @@ impl<'r> Jobs<'r> {
             overlap: overlap.unwrap_or_default(),
             start_deadline,
             retry_for: retry_for.unwrap_or(HOUR),
-            push_retry_for: push_retry_for.unwrap_or(24 * HOUR),
+            push_retry_for,
             prompt: prompt?,
             system,
             ai: self.reading.share(ai?),

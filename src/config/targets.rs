@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use chrono_tz::Tz;
@@ -123,6 +124,28 @@ impl Targets {
                 let label = target.label();
                 item.fault(&format!("ntfy keeps what it is to show later: {label} says cache = false or delay; remove one of them"));
             }
+        }
+    }
+
+    /// Warns of pushes that are given up before a fallback would get them.
+    pub(super) fn warn_of_fallback(
+        &self,
+        job: &Section<'_>,
+        names: &[Arc<str>],
+        push_retry_for: Duration,
+    ) {
+        let targets = names.iter().filter_map(|name| self.get(name));
+        let late = targets.filter(|target| {
+            let courtesy = &target.courtesy;
+            !courtesy.fallback.is_empty() && courtesy.fallback_after >= push_retry_for
+        });
+        for target in late {
+            let message = format!(
+                "push_retry_for: a push is given up before the fallback of {} gets it; set it above that target's fallback_after",
+                target.label()
+            );
+            let at = job.item("push_retry_for").map_or(job.at, |item| item.at);
+            job.reading.warn(at, message);
         }
     }
 
