@@ -42,6 +42,20 @@ fn words_that_stand_apart_in_a_template_stand_apart_on_the_page() {
 }
 
 #[test]
+fn what_did_not_arrive_is_not_among_what_the_phone_got() {
+    let (site, run) = with_a_run();
+    let text = site.get(&run).text;
+    assert!(text.contains("<details id=\"phone\""), "{text}");
+    assert!(!text.contains("<details id=\"unsent\""), "{text}");
+    site.world.edit("update delivery set state = 'moved'");
+    let text = site.get(&run).text;
+    assert!(!text.contains("<details id=\"phone\""), "{text}");
+    let (_, unsent) = text.split_once("<details id=\"unsent\"").unwrap();
+    assert!(unsent.contains("Not on the phone") && unsent.contains("油价持平。"));
+    site.daemon.stop();
+}
+
+#[test]
 fn every_link_on_a_page_leads_to_one() {
     let (site, run) = with_a_run();
     let mut links = BTreeSet::new();

@@ -75,6 +75,7 @@ words! {
     part: "Part", "部分";
     pause: "Pause", "暂停";
     phone_got: "What the phone got", "手机收到的内容";
+    phone_lacks: "Not on the phone", "未到手机的内容";
     prompt: "Prompt", "提示词";
     reload: "Read the file again", "重新读取配置";
     resume: "Resume", "恢复";

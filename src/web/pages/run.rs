@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config::Config,
     ledger::{AttemptRow, DeliveryRow, Shown},
-    model::{RunId, RunState},
+    model::{Language, RunId, RunState},
     push::Message,
     render,
 };
@@ -45,7 +45,8 @@ struct RunPage {
     is_over: bool,
     running_since: Option<String>,
     prompt: Option<String>,
-    phones: Vec<Phone>,
+    /// What has arrived, and what is owed, was given up or went elsewhere: each with its place and heading.
+    phones: [(&'static str, &'static str, Vec<Phone>); 2],
     attempts: Vec<Attempt>,
     deliveries: Vec<Delivery>,
     /// Opened by a signed link: nothing can be changed, and nothing else be seen.
@@ -61,6 +62,8 @@ struct Phone {
     tags: String,
     text: String,
     part: Option<String>,
+    /// Where it stands, unless it is there.
+    state: Option<String>,
 }
 
 struct Attempt {
@@ -132,6 +135,12 @@ fn write(
         .last()
         .filter(|attempt| attempt.outcome == "asking");
     let seconds = if is_over { 0 } else { 2 };
+    let shown_on = |row| phone(row, page.language);
+    let (sent, unsent) = shown
+        .deliveries
+        .iter()
+        .filter_map(shown_on)
+        .partition(|phone| phone.state.is_none());
     RunPage {
         run_id: run.run_id,
         job: run.job.clone(),
@@ -156,7 +165,10 @@ fn write(
             )
         }),
         prompt: shown.prompt.clone(),
-        phones: shown.deliveries.iter().filter_map(phone).collect(),
+        phones: [
+            ("phone", page.words.phone_got, sent),
+            ("unsent", page.words.phone_lacks, unsent),
+        ],
         attempts: shown
             .attempts
             .iter()
@@ -173,7 +185,7 @@ fn write(
 }
 
 /// None once the message is pruned.
-fn phone(row: &DeliveryRow) -> Option<Phone> {
+fn phone(row: &DeliveryRow, language: Language) -> Option<Phone> {
     let message: Message = serde_json::from_str(&row.message).ok()?;
     let tags = message
         .tags
@@ -188,6 +200,7 @@ fn phone(row: &DeliveryRow) -> Option<Phone> {
         title: message.title.clone(),
         part: (row.parts > 1).then(|| format!("{}/{}", row.part, row.parts)),
         text: message.message,
+        state: (row.state != "delivered").then(|| say::state(&row.state, language)),
     })
 }
 
