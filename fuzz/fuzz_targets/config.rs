@@ -23,9 +23,9 @@ fuzz_target!(|text: &str| {
             );
         }
         Err(errors) => {
-            assert!(!errors.0.is_empty(), "an invalid config has an error");
+            assert!(!errors.list.is_empty(), "an invalid config has an error");
             let lines = text.split('\n').count();
-            for error in &errors.0 {
+            for error in &errors.list {
                 if let Some((line, column)) = error.position {
                     assert!((1..=lines).contains(&line) && column > 0, "{error}");
                 }
