@@ -3,7 +3,6 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chrono::TimeDelta;
 use tracing::warn;
 
 use super::{
@@ -71,11 +70,11 @@ pub(super) async fn look(engine: &Engine, now: Timestamp) -> anyhow::Result<Opti
     Ok(again)
 }
 
-/// When a target has been out of reach for long enough; None: it has no fallback.
+/// When a target has been out of reach for long enough, its quiet hours left out; None: it has no fallback.
 fn due_at(target: &Target, state: &TargetState) -> Option<Timestamp> {
-    let after = TimeDelta::from_std(target.courtesy.fallback_after).ok()?;
-    let since = state.failing_since()?;
-    (!target.courtesy.fallback.is_empty()).then(|| since + after)
+    let (since, courtesy) = (state.failing_since()?, &target.courtesy);
+    let has_fallback = !courtesy.fallback.is_empty();
+    has_fallback.then(|| gate::give_up_at(target, since, courtesy.fallback_after))
 }
 
 /// What one target is owed on its way to others.
